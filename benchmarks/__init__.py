@@ -1,0 +1,1 @@
+"""How fast the hub is, against what; ``make bench`` runs all of it."""

@@ -1,0 +1,105 @@
+"""The servers under load, each a process of its own, and what the system says they used."""
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+START_TIMEOUT_S = 30
+
+
+class Server:
+    """A running server process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process = process
+        self.port = port
+        self._ticks = os.sysconf("SC_CLK_TCK")
+
+    def cpu_seconds(self) -> float:
+        """CPU time used so far, user and system, all threads (proc_pid_stat(5))."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / self._ticks
+
+    def rss_bytes(self) -> int:
+        """Resident memory."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def manage(*words: str, env: dict[str, str]) -> str:
+    """Run a management command; its output."""
+    command = [sys.executable, str(ROOT / "manage.py"), *words]
+    done = subprocess.run(command, env=env, cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def hub(data_dir: Path, **settings: str) -> Iterator[tuple[Server, str]]:
+    """A hub with one client that may do everything; yields it and the client's key."""
+    env = {**os.environ, "TASKHUB_DATA_DIR": str(data_dir), "TASKHUB_LOG_LEVEL": "WARNING"}
+    env |= {
+        "TASKHUB_SECRET_KEY": secrets.token_hex(32),
+        "TASKHUB_MAX_OPEN_TASKS_PER_CLIENT": "100000",
+        **settings,
+    }
+    manage("migrate", "--verbosity=0", env=env)
+    every = ("--sub=*", "--pub=*", "--watch=*", "--max-connections=10000")
+    key = manage("createclient", "bench", *every, env=env)
+    port = free_port()
+    command = [sys.executable, str(ROOT / "manage.py"), "runhub", f"--port={port}"]
+    with _running(command, port, env) as server:
+        yield server, key
+
+
+@contextlib.contextmanager
+def echo() -> Iterator[Server]:
+    """A bare uvicorn WebSocket echo: the least a Python server pays for a message."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.echo", str(port)]
+    with _running(command, port, dict(os.environ)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _running(command: list[str], port: int, env: dict[str, str]) -> Iterator[Server]:
+    pinned = ["taskset", "-c", "0", *command]
+    process = subprocess.Popen(pinned, env=env, cwd=ROOT, stderr=subprocess.PIPE)
+    try:
+        _wait_for(process, port)
+        yield Server(process, port)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            assert process.stderr is not None
+            raise RuntimeError(f"the server ended: {process.stderr.read().decode()[-2000:]}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+            return
+        time.sleep(0.05)
+    raise RuntimeError("the server did not listen in time")

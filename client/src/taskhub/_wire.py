@@ -1,0 +1,132 @@
+"""The frames of taskhub.v1 as this client needs them; nobody else here knows JSON."""
+
+import uuid
+from typing import Any, Final
+
+import msgspec
+
+from taskhub._errors import Refused
+
+SUBPROTOCOL: Final = "taskhub.v1"
+
+#: What `get` can ask for.
+READABLE: Final = ("payload", "result", "task", "events")
+
+#: The field that holds an event's value, for those that have one (docs/protocol.md §4.1, §4.3).
+_VALUE_FIELD: Final = {
+    "init": "payload",
+    "update": "update",
+    "drop": "reason",
+    "success": "result",
+    "fail": "reason",
+}
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to a task."""
+
+    #: init, start, update, drop, success, fail or end.
+    kind: str
+    task_id: str
+    event_id: str
+    #: Its place among the events of its task: 1, 2, 3 …
+    seq: int
+    #: When it was stored, milliseconds since 1970.
+    at: int
+    #: The client it came from, or `hub`.
+    by: str
+    #: The task's action; None where this connection has not seen the task's init.
+    action: str | None
+    #: The payload, update, result or reason; None for a start and an end.
+    value: Any
+    #: Of a drop that was sent as a fail or success and did not settle the task (§5.3): which.
+    outcome: str | None = None
+
+
+class Message(msgspec.Struct, kw_only=True, rename="camel"):
+    """Any message of the hub: a reply, an error, an event, or several of these at once."""
+
+    status: str
+    type: str | None = None
+    id: str | None = None
+    event: str | None = None
+    event_id: str | None = None
+    task_id: str | None = None
+    seq: int = 0
+    at: int = 0
+    by: str = ""
+    action: str | None = None
+    payload: Any = None
+    update: Any = None
+    result: Any = None
+    reason: Any = None
+    outcome: str | None = None
+    task: Any = None
+    events: Any = None
+    code: str | None = None
+    message: str = ""
+    error: str | None = None
+    retry: bool = False
+
+    @property
+    def answers(self) -> str | None:
+        """The id of the command it answers, if it is an answer."""
+        # An event of this client has one id for both: a hub need not echo the command's.
+        return self.id or self.event_id
+
+    def as_event(self, action: str | None) -> Event:
+        """The event it tells of; `action` is used where the message does not name it."""
+        kind = self.event or ""
+        field = _VALUE_FIELD.get("success" if self.outcome == "success" else kind)
+        return Event(
+            kind=kind,
+            task_id=self.task_id or "",
+            event_id=self.event_id or "",
+            seq=self.seq,
+            at=self.at,
+            by=self.by,
+            action=self.action or action,
+            value=None if field is None else getattr(self, field),
+            outcome=self.outcome,
+        )
+
+    def as_refusal(self) -> Refused:
+        """The error it is."""
+        return Refused(self.code or self.error or "unknown", self.message, retry=self.retry)
+
+
+_decoder: Final = msgspec.json.Decoder(Message)
+
+
+def message_decode(frame: str | bytes) -> Message:
+    """One message. Raises msgspec.DecodeError when it is none of this protocol."""
+    return _decoder.decode(frame)
+
+
+def command_encode(command: dict[str, Any]) -> bytes:
+    """One command as a text frame. Raises what msgspec raises for values it cannot encode."""
+    return msgspec.json.encode(command)
+
+
+def new_id() -> str:
+    """An id no other client will choose, for tasks, events and commands."""
+    return uuid.uuid4().hex
+
+
+def event_command(kind: str, task_id: str, **fields: Any) -> dict[str, Any]:
+    """A `pub` of one event. The command has the event's id, see `Message.answers`."""
+    event_id = new_id()
+    return {
+        "cmd": "pub",
+        "id": event_id,
+        "event": kind,
+        "eventId": event_id,
+        "taskId": task_id,
+        **fields,
+    }
+
+
+def command(cmd: str, **fields: Any) -> dict[str, Any]:
+    """Any other command; a field that is None is left out."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return {"cmd": cmd, "id": new_id(), **given}

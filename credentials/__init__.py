@@ -1,0 +1,1 @@
+"""Who may connect, with which key, and to do what. Knows nothing of the hub that asks."""

@@ -1,0 +1,19 @@
+"""Where the core's time and ids come from: it has none of its own (invariant 1)."""
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable
+
+
+def wall_clock() -> Callable[[], int]:
+    """Milliseconds since the epoch that never jump: read once, then counted monotonically."""
+    offset = time.time_ns() - time.monotonic_ns()
+    return lambda: (offset + time.monotonic_ns()) // 1_000_000
+
+
+def fresh_ids() -> Callable[[], str]:
+    """Event ids: unique over all processes and starts, and cheap: a random prefix and a count."""
+    prefix = secrets.token_hex(8)
+    count = itertools.count(1)
+    return lambda: f"{prefix}-{next(count):x}"

@@ -1,0 +1,242 @@
+"""What the engine knows by heart: open tasks, connections, and the indexes between them.
+
+Everything here can be thrown away and made again from the journal and the open
+connections; nothing here decides.
+"""
+
+import msgspec
+
+from hub.core.access import Access
+from hub.core.deadlines import Deadlines
+from hub.core.facts import Closed, Event, Fact, Moved, Offered, WindowMoved
+from hub.core.interest import Interest
+from hub.core.task import Task
+from hub.core.values import ParticipantState
+
+#: Ended tasks whose event ids are remembered, so that a repeated event costs no read.
+RECENT_TASKS = 4_096
+
+
+class Subscription(msgspec.Struct, frozen=True, gc=False):
+    """One pattern of a connection."""
+
+    exact: bool
+    group: bool
+
+
+class Connection(msgspec.Struct, kw_only=True):
+    """A connection, live or away: one that is gone keeps its place for the grace (§5.4)."""
+
+    id: str
+    access: Access
+    live: bool = True
+    subscriptions: dict[str, Subscription] = {}
+    #: task key → participant number
+    participations: dict[int, int] = {}
+    #: how many of them are still at work
+    busy: int = 0
+
+
+class Remembered(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of an ended task for a while."""
+
+    key: int
+    task_id: str
+    action: str
+    publisher: str
+    #: client names of its participants
+    clients: frozenset[str]
+    event_ids: dict[str, tuple[str, int, int]]
+
+
+def remembered(task: Task) -> Remembered:
+    """An ended task without its payload and participants."""
+    return Remembered(
+        key=task.key,
+        task_id=task.task_id,
+        action=task.action,
+        publisher=task.publisher,
+        clients=frozenset(p.client for p in task.participants.values()),
+        event_ids=task.event_ids,
+    )
+
+
+def visible(task: Task | Remembered, access: Access) -> bool:
+    """Whether a client may know of a task: publisher, participant, or by *watch* (§3)."""
+    if access.client == task.publisher or access.watch.covers(task.action):
+        return True
+    if isinstance(task, Remembered):
+        took_part = access.client in task.clients
+    else:
+        took_part = any(p.client == access.client for p in task.participants.values())
+    return took_part and access.sub.covers(task.action)
+
+
+class Books:
+    """The engine's memory."""
+
+    def __init__(self) -> None:
+        self.connections: dict[str, Connection] = {}
+        self.interest = Interest()
+        self.clear_tasks()
+
+    def clear_tasks(self) -> None:
+        """Forget every task; open connections and their subscriptions stay."""
+        self.open: dict[str, Task] = {}
+        self.by_key: dict[int, Task] = {}
+        self.recent: dict[str, Remembered] = {}
+        self.event_owner: dict[str, str] = {}
+        self.open_by_client: dict[str, int] = {}
+        #: action → tasks a late subscriber may still be offered
+        self.windows: dict[str, dict[int, Task]] = {}
+        self.deadlines = Deadlines()
+        #: the connection a task's publisher listens on
+        self._publisher_on: dict[int, str] = {}
+        self._audiences: dict[int, tuple[str, ...]] = {}
+        self.connections = {c.id: c for c in self.connections.values() if c.live}
+        for connection in self.connections.values():
+            connection.participations.clear()
+            connection.busy = 0
+
+    def admit(self, task: Task) -> None:
+        """Take an open task in, with the participants it has."""
+        key = task.key
+        self.open[task.task_id] = task
+        self.by_key[key] = task
+        self.open_by_client[task.publisher] = self.open_by_client.get(task.publisher, 0) + 1
+        for event_id in task.event_ids:
+            self.event_owner[event_id] = task.task_id
+        assert task.init.created is not None
+        self._publisher_on[key] = task.init.created.connection
+        for participant in task.participants.values():
+            connection = self.connections.get(participant.connection)
+            if connection is not None:
+                connection.participations[key] = participant.number
+                connection.busy += participant.active
+        self.open_window(task)
+
+    def open_window(self, task: Task) -> None:
+        """Offer the task to late subscribers, and wake at the end of its start window."""
+        self.windows.setdefault(task.action, {})[task.key] = task
+        self.deadlines.arm(task.key, min(task.start_deadline, task.end_deadline))
+
+    def close_window(self, task: Task) -> None:
+        """The start window is over: from now on only the end deadline counts."""
+        self._leave_window(task)
+        self.deadlines.arm(task.key, task.end_deadline)
+
+    def _leave_window(self, task: Task) -> None:
+        tasks = self.windows.get(task.action)
+        if tasks is not None and tasks.pop(task.key, None) is not None and not tasks:
+            del self.windows[task.action]
+
+    def note(self, task: Task, facts: list[Fact]) -> None:
+        """Bring the indexes up to these facts, which the task has already taken."""
+        for fact in facts:
+            match fact:
+                case Event():
+                    self.event_owner[fact.event_id] = task.task_id
+                    state = fact.participant_state
+                    if state is not None and state is not ParticipantState.STARTED:
+                        self._one_less(task, fact.participant)
+                        if state is ParticipantState.LOST:
+                            self._audiences.pop(task.key, None)
+                case Offered():
+                    self._bind(task, fact.participant, fact.connection)
+                case Moved():
+                    self._audiences.pop(task.key, None)
+                    self._bind(task, fact.participant, fact.connection)
+                case Closed():
+                    self._one_less(task, fact.participant)
+                case WindowMoved():
+                    self.open_window(task)
+
+    def _bind(self, task: Task, number: int, connection_id: str) -> None:
+        self._audiences.pop(task.key, None)
+        connection = self.connections.get(connection_id)
+        if connection is not None:
+            connection.participations[task.key] = number
+            connection.busy += 1
+
+    def _one_less(self, task: Task, number: int) -> None:
+        connection = self.connections.get(task.participants[number].connection)
+        if connection is not None:
+            connection.busy -= 1
+
+    def unbind(self, task: Task, connection_id: str) -> None:
+        """A participant is about to move away from this connection."""
+        connection = self.connections.get(connection_id)
+        if connection is not None and connection.participations.pop(task.key, None) is not None:
+            connection.busy -= 1
+            self._let_go(connection)
+
+    def retire(self, task: Task) -> None:
+        """The task has ended: remember its event ids for a while, forget the rest."""
+        key = task.key
+        del self.open[task.task_id]
+        del self.by_key[key]
+        self.deadlines.disarm(key)
+        self._leave_window(task)
+        self._publisher_on.pop(key, None)
+        self._audiences.pop(key, None)
+        left = self.open_by_client[task.publisher] - 1
+        if left:
+            self.open_by_client[task.publisher] = left
+        else:
+            del self.open_by_client[task.publisher]
+        for participant in task.participants.values():
+            connection = self.connections.get(participant.connection)
+            if connection is not None:
+                connection.participations.pop(key, None)
+                self._let_go(connection)
+        self.remember(remembered(task))
+
+    def remember(self, ended: Remembered) -> None:
+        """Keep an ended task; the oldest one gives way."""
+        self.recent.pop(ended.task_id, None)
+        self.recent[ended.task_id] = ended
+        for event_id in ended.event_ids:
+            self.event_owner[event_id] = ended.task_id
+        if len(self.recent) > RECENT_TASKS:
+            oldest = self.recent.pop(next(iter(self.recent)))
+            for event_id in oldest.event_ids:
+                self.event_owner.pop(event_id, None)
+
+    def forget(self, key: int) -> None:
+        """Undo ``admit``: this task was never stored."""
+        task = self.by_key.get(key)
+        if task is not None:
+            self.retire(task)
+        for ended in [e for e in self.recent.values() if e.key == key]:
+            del self.recent[ended.task_id]
+            for event_id in ended.event_ids:
+                self.event_owner.pop(event_id, None)
+
+    def audience(self, task: Task) -> tuple[str, ...]:
+        """Publisher and participants, each once (§4.4)."""
+        found = self._audiences.get(task.key)
+        if found is None:
+            order = dict.fromkeys((self._publisher_on[task.key],))
+            for participant in task.participants.values():
+                if participant.state is not ParticipantState.LOST:
+                    order[participant.connection] = None
+            found = self._audiences[task.key] = tuple(order)
+        return found
+
+    def publisher_returned(self, task: Task, connection: str) -> None:
+        """The publisher asks again from a new connection: it listens there from now on."""
+        before = self.connections.get(self._publisher_on[task.key])
+        if before is None or not before.live:
+            self._publisher_on[task.key] = connection
+            self._audiences.pop(task.key, None)
+
+    def live(self, connection_id: str) -> bool:
+        """Whether this connection is open."""
+        connection = self.connections.get(connection_id)
+        return connection is not None and connection.live
+
+    def _let_go(self, connection: Connection) -> None:
+        """Forget an away connection that has nothing left to come back to."""
+        if not connection.live and not connection.participations:
+            self.connections.pop(connection.id, None)
+            self.deadlines.disarm(connection.id)

@@ -1,0 +1,68 @@
+"""What the shell has to do once the facts of a decision are committed.
+
+Effects are values; a test compares lists of them. ``connection`` is always the
+id of a connection of this process.
+"""
+
+import msgspec
+
+from hub.core.errors import Rejection
+from hub.core.facts import Event
+
+
+class Deliver(msgspec.Struct, frozen=True, kw_only=True):
+    """Tell these connections, each once, of an event (§4.4)."""
+
+    event: Event
+    #: participants and publisher, in a stable order, none twice
+    to: tuple[str, ...]
+    #: the action, for those who watch a pattern
+    action: str
+    #: the connection whose command this answers, and the ``id`` it gave
+    sender: str | None = None
+    command_id: str | None = None
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """Deliver a task's init to one more participant (§3 sub, §5.6)."""
+
+    event: Event
+    to: str
+
+
+class Acknowledge(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer ok: subscribed, unsubscribed."""
+
+    to: str
+    message: str
+    action: str
+    command_id: str | None = None
+
+
+class Unchanged(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that changed nothing (§4.7, §5.2, §5.4); legacy connections hear nothing."""
+
+    to: str
+    task_id: str
+    event_id: str
+    #: the stored event to send again, or None when there is none to send
+    task: int | None = None
+    seq: int | None = None
+    command_id: str | None = None
+
+
+class Refuse(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer with an error (§7)."""
+
+    to: str
+    rejection: Rejection
+    command_id: str | None = None
+    task_id: str | None = None
+    event_id: str | None = None
+    #: the frame as received
+    request: str = ""
+    #: a well-formed init was refused: a legacy client needs a ``fail`` to settle by
+    refused_init: bool = False
+
+
+Effect = Deliver | Offer | Acknowledge | Unchanged | Refuse

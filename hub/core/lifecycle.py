@@ -1,0 +1,348 @@
+"""The lifecycle of a task: one table, and the decisions made by it (docs/protocol.md §5).
+
+Laws of this file:
+
+- A missing key in a table is the only way a transition is refused, and a refusal
+  comes before the first fact: it leaves the task untouched.
+- Deciding never changes a task; facts do. ``Turn`` evolves the task with each fact
+  as it is decided, so that the next step of the same turn sees it.
+- A task has one outcome and one end. Everything that may settle it ends in
+  ``_conclude``; everything that may end it ends in ``_finish``.
+"""
+
+from collections.abc import Callable
+
+from hub.core import reasons
+from hub.core.errors import Code, Rejection
+from hub.core.facts import Closed, Created, Event, Fact, Moved, Offered, WindowMoved
+from hub.core.task import Participant, Task, evolve, task_from
+from hub.core.values import HUB, Body, EventKind, Expect, ParticipantState, Settle, TaskState
+
+T, E, P = TaskState, EventKind, ParticipantState
+
+#: (state, event) → state. Outcomes in state ``success`` or ``fail`` have no key: decided once.
+TASK: dict[tuple[TaskState, EventKind], TaskState] = {
+    (T.INIT, E.START): T.START,
+    (T.INIT, E.DROP): T.INIT,
+    (T.INIT, E.SUCCESS): T.SUCCESS,
+    (T.INIT, E.FAIL): T.FAIL,
+    (T.START, E.START): T.START,
+    (T.START, E.UPDATE): T.START,
+    (T.START, E.DROP): T.START,
+    (T.START, E.SUCCESS): T.SUCCESS,
+    (T.START, E.FAIL): T.FAIL,
+    (T.SUCCESS, E.START): T.SUCCESS,
+    (T.SUCCESS, E.UPDATE): T.SUCCESS,
+    (T.SUCCESS, E.DROP): T.SUCCESS,
+    (T.SUCCESS, E.END): T.END,
+    (T.FAIL, E.END): T.END,
+    # T.END is terminal: no key.
+}
+
+#: (participant's state, what it sends) → its state. Done is done: only ``end`` is still heard.
+PARTICIPANT: dict[tuple[ParticipantState, EventKind], ParticipantState] = {
+    (P.OFFERED, E.START): P.STARTED,
+    (P.OFFERED, E.UPDATE): P.STARTED,
+    (P.OFFERED, E.DROP): P.DROPPED,
+    (P.OFFERED, E.SUCCESS): P.SUCCEEDED,
+    (P.OFFERED, E.FAIL): P.FAILED,
+    (P.OFFERED, E.END): P.DROPPED,
+    (P.STARTED, E.START): P.STARTED,
+    (P.STARTED, E.UPDATE): P.STARTED,
+    (P.STARTED, E.DROP): P.DROPPED,
+    (P.STARTED, E.SUCCESS): P.SUCCEEDED,
+    (P.STARTED, E.FAIL): P.FAILED,
+    (P.STARTED, E.END): P.DROPPED,
+    (P.SUCCEEDED, E.END): P.SUCCEEDED,
+    (P.FAILED, E.END): P.FAILED,
+    (P.DROPPED, E.END): P.DROPPED,
+    (P.TIMED_OUT, E.END): P.TIMED_OUT,
+    (P.LOST, E.END): P.LOST,
+}
+
+
+class Turn:
+    """One decision about one task under way: the facts so far, the time, and fresh ids."""
+
+    __slots__ = ("facts", "new_id", "now", "task")
+
+    def __init__(self, task: Task, now: int, new_id: Callable[[], str]) -> None:
+        self.task = task
+        self.now = now
+        self.new_id = new_id
+        self.facts: list[Fact] = []
+
+    def record(self, fact: Fact) -> None:
+        """Add a fact and let it change the task."""
+        self.facts.append(fact)
+        evolve(self.task, fact)
+
+    def tell(
+        self,
+        kind: EventKind,
+        *,
+        by: str = HUB,
+        body: Body | None = None,
+        event_id: str | None = None,
+        participant: int = 0,
+        participant_state: ParticipantState | None = None,
+        stands_for: EventKind | None = None,
+    ) -> None:
+        """Record an event in the task's one order."""
+        task = self.task
+        self.record(
+            Event(
+                task=task.key,
+                task_id=task.task_id,
+                seq=task.seq + 1,
+                kind=kind,
+                event_id=event_id or self.new_id(),
+                at=self.now,
+                by=by,
+                state=TASK[task.state, kind],
+                body=body,
+                participant=participant,
+                participant_state=participant_state,
+                stands_for=stands_for,
+            )
+        )
+
+    def close(self, participant: Participant, state: ParticipantState) -> None:
+        """Record that a participant is done without a word of its own."""
+        self.record(
+            Closed(task=self.task.key, participant=participant.number, state=state, at=self.now)
+        )
+
+
+def create(
+    *,
+    key: int,
+    task_id: str,
+    event_id: str,
+    by: str,
+    payload: Body,
+    created: Created,
+    now: int,
+    new_id: Callable[[], str],
+) -> Turn:
+    """A new task (§5.1); offers follow with ``offer``."""
+    init = Event(
+        task=key,
+        task_id=task_id,
+        seq=1,
+        kind=E.INIT,
+        event_id=event_id,
+        at=now,
+        by=by,
+        state=T.INIT,
+        body=payload,
+        created=created,
+    )
+    turn = Turn(task_from(init), now, new_id)
+    turn.facts.append(init)
+    return turn
+
+
+def offer(turn: Turn, *, client: str, connection: str, group: bool) -> int:
+    """One more participant; returns its number."""
+    number = len(turn.task.participants) + 1
+    turn.record(
+        Offered(
+            task=turn.task.key,
+            participant=number,
+            client=client,
+            connection=connection,
+            group=group,
+            at=turn.now,
+        )
+    )
+    return number
+
+
+def move(turn: Turn, participant: Participant, connection: str) -> None:
+    """A participant goes on, on another connection of its client."""
+    turn.record(
+        Moved(
+            task=turn.task.key,
+            participant=participant.number,
+            connection=connection,
+            at=turn.now,
+        )
+    )
+
+
+def reopen_window(turn: Turn, until: int) -> None:
+    """Give those who were offered the task until then to start."""
+    turn.record(WindowMoved(task=turn.task.key, start_deadline=until, at=turn.now))
+
+
+def check(task: Task, number: int, kind: EventKind, max_events: int) -> None:
+    """Refuse what a participant may not send now. Raises Rejection; changes nothing.
+
+    ``number`` 0 is a publisher that has not yet taken part in its own task.
+    """
+    if task.claimed_by and task.claimed_by != number and kind is not E.END:
+        raise Rejection(Code.CLAIMED, "Another service has claimed this task.")
+    state = task.participants[number].state if number else P.OFFERED
+    if (state, kind) not in PARTICIPANT:
+        raise Rejection(
+            Code.ILLEGAL_TRANSITION, f"This participant is {state}; it cannot send {kind} any more."
+        )
+    if not number and task.outcome is not None:
+        raise Rejection(
+            Code.ILLEGAL_TRANSITION, f"This task is settled ({task.outcome}); only its end remains."
+        )
+    if kind is E.UPDATE and task.seq >= max_events:
+        # docs/protocol.md §7; outcomes always pass.
+        raise Rejection(
+            Code.LIMIT, f"A task has at most {max_events} events; send its outcome now."
+        )
+
+
+def report(turn: Turn, number: int, kind: EventKind, *, event_id: str, body: Body | None) -> None:
+    """What a participant did (§5.2, §5.3). ``check`` has passed."""
+    participant = turn.task.participants[number]
+    if participant.state is P.OFFERED:
+        _start(turn, participant, event_id if kind is E.START else None)
+    if kind is E.START:
+        return
+    if kind is E.UPDATE:
+        turn.tell(E.UPDATE, by=participant.client, body=body, event_id=event_id, participant=number)
+        return
+    if kind is E.SUCCESS:
+        _succeed(turn, participant, event_id, body)
+    elif kind is E.FAIL:
+        _fail(turn, participant, event_id, body)
+    else:
+        # §5.4: an ``end`` is never forwarded, so its drop gets an id of the hub's.
+        _drop(turn, participant, event_id if kind is E.DROP else None, body)
+    _conclude(turn)
+    _finish(turn)
+
+
+def _start(turn: Turn, participant: Participant, event_id: str | None) -> None:
+    turn.tell(
+        E.START,
+        by=participant.client,
+        event_id=event_id,
+        participant=participant.number,
+        participant_state=P.STARTED,
+    )
+    if turn.task.claim:
+        # §5.7: the first start wins; the others count as dropped.
+        for other in turn.task.active():
+            if other.number != participant.number:
+                turn.close(other, P.DROPPED)
+
+
+def _succeed(turn: Turn, participant: Participant, event_id: str, body: Body | None) -> None:
+    task = turn.task
+    settles = task.outcome is None and task.settle is not Settle.ALL
+    turn.tell(
+        E.SUCCESS if settles else E.DROP,
+        by=participant.client,
+        body=body,
+        event_id=event_id,
+        participant=participant.number,
+        participant_state=P.SUCCEEDED,
+        stands_for=None if settles else E.SUCCESS,
+    )
+
+
+def _fail(turn: Turn, participant: Participant, event_id: str, body: Body | None) -> None:
+    task = turn.task
+    alone = task.offered + task.started == 1 and task.first_fail is None and not task.successes
+    settles = task.outcome is None and (task.settle is Settle.FIRST or alone)
+    turn.tell(
+        E.FAIL if settles else E.DROP,
+        by=participant.client,
+        body=body,
+        event_id=event_id,
+        participant=participant.number,
+        participant_state=P.FAILED,
+        stands_for=None if settles else E.FAIL,
+    )
+
+
+def _drop(turn: Turn, participant: Participant, event_id: str | None, body: Body | None) -> None:
+    turn.tell(
+        E.DROP,
+        by=participant.client,
+        body=body,
+        event_id=event_id,
+        participant=participant.number,
+        participant_state=P.DROPPED,
+    )
+
+
+def lose(turn: Turn, number: int, why: Body) -> None:
+    """A participant will not come back, or may not go on (§5.4)."""
+    participant = turn.task.participants[number]
+    at_work = participant.state is P.STARTED
+    turn.tell(E.DROP, body=why, participant=number, participant_state=P.LOST)
+    _conclude(turn, lost=why if at_work else None)
+    _finish(turn)
+
+
+def start_window_over(turn: Turn) -> None:
+    """The start deadline has come: who has not started, will not (§5.4)."""
+    for participant in turn.task.active():
+        if participant.state is P.OFFERED:
+            turn.close(participant, P.TIMED_OUT)
+    _conclude(turn)
+    _finish(turn)
+
+
+def end_deadline_over(turn: Turn) -> None:
+    """The end deadline has come: the task ends in any case (§5.4)."""
+    for participant in turn.task.active():
+        turn.close(participant, P.TIMED_OUT)
+    if turn.task.outcome is None:
+        turn.tell(E.FAIL, body=reasons.END_TIMEOUT)
+    _finish(turn)
+
+
+def cancel(turn: Turn, *, by: str, reason: Body) -> None:
+    """The publisher or an operator ends the task (§5.4). Raises Rejection when settled."""
+    task = turn.task
+    if task.outcome is not None:
+        raise Rejection(
+            Code.ILLEGAL_TRANSITION,
+            f"This task is settled ({task.outcome}) and cannot be cancelled.",
+        )
+    turn.tell(E.FAIL, by=by, body=reason)
+    _finish(turn)
+
+
+def _conclude(turn: Turn, lost: Body | None = None) -> None:
+    """Settle the task when nobody is left who could (the table of §5.4)."""
+    task = turn.task
+    if task.outcome is not None or task.hopeful:
+        return
+    if task.successes:
+        results = ",".join(f'{{"by":"{v.by}","result":{v.body}}}' for v in task.successes)
+        turn.tell(E.SUCCESS, body=f"[{results}]")
+    elif task.first_fail is not None:
+        turn.tell(E.FAIL, by=task.first_fail.by, body=task.first_fail.body)
+    elif lost is not None:
+        turn.tell(E.FAIL, body=lost)
+    elif task.dropped:
+        turn.tell(E.SUCCESS, body=reasons.NULL)
+    elif turn.now < task.start_deadline:
+        return  # nobody has started yet, and somebody still may
+    elif not task.participants:
+        turn.tell(E.FAIL, body=reasons.NO_SUBSCRIBER)
+    elif task.expect is Expect.DELIVERY:
+        turn.tell(E.SUCCESS, body=reasons.NULL)
+    else:
+        turn.tell(E.FAIL, body=reasons.START_TIMEOUT)
+
+
+def _finish(turn: Turn) -> None:
+    """End the task: at once after a fail, after a success when everyone is done (§5.4)."""
+    task = turn.task
+    if task.outcome is None or (task.outcome is T.SUCCESS and task.hopeful):
+        return
+    for participant in task.active():
+        turn.close(participant, P.DROPPED)
+    turn.tell(E.END)

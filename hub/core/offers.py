@@ -1,0 +1,93 @@
+"""Who is sent a task: subscribers at its init, late ones, and the next of a group (§3, §5.6)."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from hub.core import lifecycle
+from hub.core.access import PatternSet
+from hub.core.books import Books, Connection
+from hub.core.effects import Offer
+from hub.core.lifecycle import Turn
+from hub.core.task import Participant, Task
+from hub.core.values import ParticipantState
+
+
+class Taker(msgspec.Struct, frozen=True, gc=False):
+    """A connection that gets a task."""
+
+    client: str
+    connection: str
+    group: bool
+
+
+class Offers:
+    """Chooses takers from the books; changes tasks only by way of a turn."""
+
+    def __init__(self, books: Books, max_participants: int) -> None:
+        self._books = books
+        self._max = max_participants
+
+    def takers(self, action: str) -> list[Taker]:
+        """Everyone who gets a new task of this action: one connection for each group."""
+        found: list[Taker] = []
+        groups: dict[str, Connection] = {}
+        for subscriber in self._books.interest.covering(action)[: self._max]:
+            connection = self._books.connections[subscriber.connection]
+            access = connection.access
+            if not (subscriber.group or access.group):
+                found.append(Taker(access.client, connection.id, False))
+                continue
+            best = groups.get(access.client)
+            if best is None or connection.busy < best.busy:
+                groups[access.client] = connection
+        found.extend(Taker(client, least.id, True) for client, least in groups.items())
+        return found
+
+    def group_taker(self, action: str, client: str) -> str | None:
+        """The least busy connection in this client's group, or None."""
+        for taker in self.takers(action):
+            if taker.group and taker.client == client:
+                return taker.connection
+        return None
+
+    def waiting(self, pattern: str, *, exact: bool, now: int) -> Iterator[Task]:
+        """Open tasks a new subscription to ``pattern`` still gets (§3 sub)."""
+        windows = self._books.windows
+        wanted = PatternSet((pattern,))
+        actions = [pattern] if exact else [a for a in windows if wanted.covers(a)]
+        for action in actions:
+            for task in list(windows.get(action, {}).values()):
+                if now < task.start_deadline and task.outcome is None and not task.claimed_by:
+                    yield task
+
+    def late(self, turn: Turn, connection: Connection, *, group: bool) -> Offer | None:
+        """Offer a waiting task to a late subscriber; None when it has it already."""
+        task = turn.task
+        if task.key in connection.participations:
+            return None
+        client = connection.access.client
+        group = group or connection.access.group
+        mine = [p for p in task.participants.values() if p.client == client]
+        for participant in mine:
+            away = not self._books.live(participant.connection)
+            if away and participant.state is ParticipantState.OFFERED:
+                self._books.unbind(task, participant.connection)
+                lifecycle.move(turn, participant, connection.id)
+                return Offer(event=task.init, to=connection.id)
+        if group and any(p.group and p.state is not ParticipantState.LOST for p in mine):
+            return None
+        if len(task.participants) >= self._max:
+            return None
+        lifecycle.offer(turn, client=client, connection=connection.id, group=group)
+        return Offer(event=task.init, to=connection.id)
+
+    def again(self, turn: Turn, lost: Participant) -> Offer | None:
+        """Offer a task to the next of a group, whose participant is about to be lost (§5.6)."""
+        task = turn.task
+        connection = self.group_taker(task.action, lost.client)
+        if connection is None or task.key in self._books.connections[connection].participations:
+            return None
+        lifecycle.offer(turn, client=lost.client, connection=connection, group=True)
+        lifecycle.reopen_window(turn, max(task.start_deadline, turn.now + task.start_timeout))
+        return Offer(event=task.init, to=connection)

@@ -1,0 +1,180 @@
+"""Commits decisions in batches on one writer thread, and hands them back when durable.
+
+While one batch is being synced the next one gathers, so one sync pays for many
+tasks and a lone task waits for one. Nothing else may release a decision's effects
+(invariant 2: durable first).
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Collection
+from queue import SimpleQueue
+from typing import TypeVar
+
+from hub.core.decision import Decision
+from hub.core.facts import Fact
+from hub.journal.port import Journal, JournalFailed
+
+#: Decisions in one transaction; more wait for the next, so that no batch takes long.
+MAX_BATCH = 1_024
+#: Decisions waiting, above which publishers are held back: they are read no further.
+MAX_BACKLOG = 8_192
+
+T = TypeVar("T")
+Job = Callable[[], None]
+
+
+class GroupCommit:
+    """Decisions in, the same decisions out in the same order, once they are durable.
+
+    ``on_committed(decisions, refused)`` gets a batch and the keys of new tasks whose
+    ``task_id`` was taken; ``on_failed(decisions, cause)`` gets everything that was
+    waiting when a batch failed: none of it is stored.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        on_committed: Callable[[list[Decision], frozenset[int]], None],
+        on_failed: Callable[[list[Decision], BaseException], None],
+    ) -> None:
+        self._journal = journal
+        self._on_committed = on_committed
+        self._on_failed = on_failed
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Decision] = deque()
+        self._in_flight: list[Decision] = []
+        self._scheduled = False
+        self._calm = asyncio.Event()
+        self._calm.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="taskhub-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is waiting or being written."""
+        return not self._waiting and not self._in_flight
+
+    @property
+    def congested(self) -> bool:
+        """Whether publishers should be held back."""
+        return not self._calm.is_set()
+
+    def add(self, decision: Decision) -> None:
+        """Queue a decision. Those without facts wait their turn as well: one order for all."""
+        self._waiting.append(decision)
+        if len(self._waiting) > MAX_BACKLOG:
+            self._calm.clear()
+        if not self._scheduled and not self._in_flight:
+            # At the end of this loop turn, so that all of its frames share one sync.
+            self._scheduled = True
+            self._loop.call_soon(self._start_batch)
+
+    def withdraw(self, keys: Collection[int]) -> list[Decision]:
+        """Take waiting decisions about these tasks back."""
+        taken = [d for d in self._waiting if d.key in keys]
+        if taken:
+            self._waiting = deque(d for d in self._waiting if d.key not in keys)
+        return taken
+
+    async def calm(self) -> None:
+        """Wait until publishers may go on."""
+        await self._calm.wait()
+
+    async def drained(self) -> None:
+        """Wait until everything that was added has been committed or has failed."""
+        while not self.idle:
+            self._empty.clear()
+            await self._empty.wait()
+
+    async def run(self, job: Callable[[], T]) -> T:
+        """Run something else on the writer thread, between batches. Raises what it raises."""
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def work() -> None:
+            try:
+                result = job()
+            except Exception as error:  # noqa: BLE001  (handed to whoever waits)
+                self._call(_settle, future, None, error)
+            else:
+                self._call(_settle, future, result, None)
+
+        self._jobs.put(work)
+        return await future
+
+    def stop(self) -> None:
+        """Let the writer thread end. Nothing may be added any more."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _start_batch(self) -> None:
+        self._scheduled = False
+        waiting = self._waiting
+        batch = [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
+        if not batch:
+            self._empty.set()
+            return
+        self._in_flight = batch
+        facts: list[Fact] = []
+        for decision in batch:
+            facts += decision.facts
+        if facts:
+            self._jobs.put(lambda: self._commit(facts))
+        else:
+            self._committed(frozenset())
+
+    def _committed(self, refused: frozenset[int]) -> None:
+        batch, self._in_flight = self._in_flight, []
+        self._on_committed(batch, refused)
+        self._next()
+
+    def _failed(self, cause: BaseException) -> None:
+        # Decisions that wait were made on top of those that failed: they fail with them.
+        batch = [*self._in_flight, *self._waiting]
+        self._in_flight = []
+        self._waiting.clear()
+        self._on_failed(batch, cause)
+        self._next()
+
+    def _next(self) -> None:
+        if len(self._waiting) <= MAX_BACKLOG // 2:
+            self._calm.set()
+        if not self._scheduled:
+            self._start_batch()
+
+    # On the writer thread
+
+    def _write(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _commit(self, facts: list[Fact]) -> None:
+        try:
+            refused = self._journal.commit(facts)
+        except JournalFailed as cause:
+            self._call(self._failed, cause)
+        except Exception as cause:  # noqa: BLE001  (a bug in a driver must not end the thread)
+            self._call(self._failed, cause)
+        else:
+            self._call(self._committed, refused)
+
+    def _call(self, function: Callable[..., None], *args: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            # The loop was closed without a drain (the process is going down): what is
+            # committed is safe, and nobody is left to be told.
+            self._jobs.put(None)
+
+
+def _settle(future: asyncio.Future[T], result: T, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)

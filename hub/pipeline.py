@@ -1,0 +1,325 @@
+"""The way of the data, top to bottom (ARCHITECTURE.md).
+
+    frame → parse → authorise, decide → journal, durable → route → frame
+
+Whatever enters is decided here: frames, connections that come and go, changed
+rights, operators, time. Nobody else writes tasks, and nothing leaves before the
+batch that holds it has committed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+
+from hub.core.access import Access
+from hub.core.books import remembered
+from hub.core.decision import Decision
+from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Unchanged
+from hub.core.engine import Engine
+from hub.core.errors import Code, Rejection, TaskNotLoaded
+from hub.core.inputs import (
+    AccessChanged,
+    Cancel,
+    Command,
+    Connected,
+    Decided,
+    Disconnected,
+    Get,
+    Init,
+    OperatorCancel,
+    Report,
+    Tick,
+    Unwatch,
+    Watch,
+)
+from hub.core.presence import Presence
+from hub.core.task import Task
+from hub.core.values import TaskState
+from hub.journal.group_commit import GroupCommit
+from hub.journal.port import Journal
+from hub.journal.reader import Reader
+from hub.protocol.decode import decode
+from hub.protocol.frames import Rules
+from hub.queries import Queries
+from hub.router.local import LocalRouter
+from hub.router.port import Sink
+
+log = logging.getLogger("hub.pipeline")
+
+#: Pause before the journal is read again after it could not be.
+RECOVERY_PAUSE_S = 1.0
+
+_UNAVAILABLE = "The hub could not store this; nothing was changed. Send it again in a moment."
+
+
+class Pipeline:
+    """Frames in, decisions committed, messages out. Lives on one event loop."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        journal: Journal,
+        router: LocalRouter,
+        rules: Rules,
+        max_watches: int,
+        clock: Callable[[], int],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.engine = engine
+        self.router = router
+        self.reader = Reader(journal)
+        self.commit = GroupCommit(journal, self._committed, self._failed)
+        self._queries = Queries(engine.books, self.reader, router, max_watches)
+        self._rules = rules
+        self._clock = clock
+        self._new_id = new_id
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0
+        self._recovering = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # In
+
+    def connect(self, sink: Sink, access: Access, presence: Presence) -> None:
+        """A connection was accepted and takes messages."""
+        self.router.add(sink, presence)
+        self._enter(Connected(connection=sink.connection, access=access))
+
+    def disconnect(self, connection: str) -> None:
+        """A connection is gone."""
+        self.router.remove(connection)
+        self._enter(Disconnected(connection=connection))
+
+    def change_access(self, connection: str, access: Access) -> None:
+        """An open connection has other rights (docs/protocol.md §2.8)."""
+        self._queries.restrict(connection, access)
+        self._enter(AccessChanged(connection=connection, access=access))
+
+    def cancel(self, task_id: str, operator: str, reason: str | None = None) -> None:
+        """An operator ends a task. Raises Rejection; ``reason`` is JSON."""
+        item = OperatorCancel(task_id=task_id, operator=operator, reason=reason)
+        self._queue(self.engine.decide(item, self._clock()))
+
+    def receive(self, sink: Sink, text: str) -> Awaitable[None] | None:
+        """Take one frame. Never raises.
+
+        Returns None when the next frame may be read, else something to await first:
+        the task has to be loaded, or the journal has fallen behind.
+        """
+        command = decode(text, connection=sink.connection, v1=sink.v1, rules=self._rules)
+        if isinstance(command, Refuse):
+            sink.bad_frame()
+            self._answer(command)
+            return None
+        if isinstance(command, Watch | Unwatch | Get):
+            return self._query(sink, command)
+        if (missing := self._decide(command)) is not None:
+            return self._load_and_decide(command, missing)
+        return self.commit.calm() if self.commit.congested else None
+
+    # Decide
+
+    def _decide(self, command: Command) -> str | None:
+        """Decide about a command; returns the id of a task that has to be loaded first."""
+        if self._recovering and isinstance(command, Init | Report | Cancel):
+            self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
+            return None
+        try:
+            self._queue(self.engine.decide(command, self._clock()))  # type: ignore[arg-type]
+        except Rejection as rejection:
+            self._refuse(command, rejection)
+        except TaskNotLoaded as missing:
+            return missing.task_id
+        except Exception as cause:
+            # docs/protocol.md §7: nothing a client sends can raise out of the consumer.
+            log.exception("deciding about a %s failed", type(command).__name__)
+            self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
+            self._start_over(cause)
+        return None
+
+    async def _load_and_decide(self, command: Command, task_id: str) -> None:
+        try:
+            task = await self.reader.load(task_id)
+        except Exception:
+            log.exception("loading a task failed")
+            self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
+            return
+        if task is not None:
+            self._decide_about_ended(command, task)
+            return
+        try:
+            self._queue(self.engine.decide_absent(command))
+        except Rejection as rejection:
+            self._refuse(command, rejection)
+
+    def _decide_about_ended(self, command: Command, task: Task) -> None:
+        if task.state is not TaskState.END:
+            # Open tasks are in memory, unless they are being read anew at this moment.
+            self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
+            return
+        self.engine.books.remember(remembered(task))
+        self._decide(command)
+
+    def _enter(self, item: Decided) -> None:
+        try:
+            self._queue(self.engine.decide(item, self._clock()))
+        except Exception as cause:
+            log.exception("deciding about %s failed", type(item).__name__)
+            self._start_over(cause)
+
+    def _queue(self, decisions: list[Decision]) -> None:
+        for decision in decisions:
+            if decision.facts or not self.commit.idle:
+                self.commit.add(decision)
+            else:
+                self._perform(decision.effects)
+        self._arm_timer()
+
+    # Journal
+
+    def _committed(self, decisions: list[Decision], refused: frozenset[int]) -> None:
+        if refused:
+            again = [d for d in decisions if d.key in refused]
+            decisions = [d for d in decisions if d.key not in refused]
+            again += self.commit.withdraw(refused)
+            for key in refused:
+                self.engine.books.forget(key)
+            self._spawn(self._decide_again(again))
+        for decision in decisions:
+            self._perform(decision.effects)
+
+    async def _decide_again(self, decisions: list[Decision]) -> None:
+        """The taskId of an init turned out to be taken: load that task, then decide anew."""
+        for decision in decisions:
+            command = decision.command
+            if isinstance(command, Init | Report):
+                await self._load_and_decide(command, command.task_id)
+
+    def _failed(self, decisions: list[Decision], cause: BaseException) -> None:
+        log.error(
+            "The journal could not store %d decisions: %s. Clients are told to send again; "
+            "open tasks are read anew. Check the disk of the data directory.",
+            len(decisions),
+            cause,
+        )
+        for decision in decisions:
+            if decision.command is not None:
+                self._refuse(decision.command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
+        self._start_over(cause)
+
+    def _start_over(self, cause: BaseException) -> None:
+        """What is in memory is not what is stored: forget it, and read the truth again."""
+        self.engine.restore([], self._clock())
+        if not self._recovering:
+            self._recovering = True
+            log.warning("open tasks are read anew after: %s", type(cause).__name__)
+            self._spawn(self._recover())
+
+    async def _recover(self) -> None:
+        while True:
+            try:
+                await self.commit.drained()
+                tasks = await self.reader.load_open()
+                break
+            except Exception:
+                log.exception("open tasks could not be read; trying again")
+                await asyncio.sleep(RECOVERY_PAUSE_S)
+        self._recovering = False
+        self.restore(tasks)
+
+    def restore(self, tasks: list[Task]) -> None:
+        """Go on with what the journal holds: at the start, and after a failed commit."""
+        self._queue(self.engine.restore(tasks, self._clock()))
+
+    # Route
+
+    def _perform(self, effects: list[Effect]) -> None:
+        router = self.router
+        for effect in effects:
+            match effect:
+                case Deliver():
+                    router.deliver(effect)
+                case Offer():
+                    router.offer(effect)
+                case Acknowledge():
+                    router.acknowledge(effect)
+                case Unchanged():
+                    self._unchanged(effect)
+                case Refuse():
+                    router.refuse(effect, self._new_id())
+
+    def _unchanged(self, effect: Unchanged) -> None:
+        if effect.task is None or effect.seq is None:
+            self.router.unchanged(effect)
+        else:
+            self._spawn(self._queries.tell_again(effect))
+
+    def _refuse(self, command: Command, rejection: Rejection) -> None:
+        self._answer(
+            Refuse(
+                to=command.connection,
+                rejection=rejection,
+                command_id=command.command_id,
+                task_id=getattr(command, "task_id", None),
+                event_id=getattr(command, "event_id", None),
+                request=command.request,
+                refused_init=isinstance(command, Init),
+            )
+        )
+
+    def _answer(self, refuse: Refuse) -> None:
+        # Behind what was decided before it, so that a refusal never tells of a task
+        # whose own events are not yet durable.
+        self._queue([Decision(key=0, facts=[], effects=[refuse])])
+
+    def _query(self, sink: Sink, query: Watch | Unwatch | Get) -> Awaitable[None]:
+        async def ask() -> None:
+            try:
+                await self._queries.answer(sink, query)
+            except Rejection as rejection:
+                self._refuse(query, rejection)
+            except Exception:
+                log.exception("answering a %s failed", type(query).__name__)
+                self._refuse(query, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
+
+        return ask()
+
+    # Time
+
+    def _arm_timer(self) -> None:
+        at = self.engine.books.deadlines.next_at()
+        if at is None or (self._timer is not None and self._timer_at <= at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        delay = max(0.0, (at - self._clock()) / 1000)
+        self._timer = self._loop.call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._enter(Tick())
+
+    # Background
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._spawned_ended)
+
+    def _spawned_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a background step of the pipeline failed", exc_info=error)
+
+    async def stop(self) -> None:
+        """Commit what is under way, then let go of the threads."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self.commit.drained()
+        for task in list(self._tasks):
+            task.cancel()
+        self.commit.stop()
+        self.reader.stop()

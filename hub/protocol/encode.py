@@ -1,0 +1,264 @@
+"""What the hub says, as JSON text (docs/protocol.md §2.5, §3, §4.3, §7).
+
+Events are spliced, not built: a body is JSON already and must leave exactly as it came (§4.1), and
+ids, event names and client names consist of characters that JSON never escapes. Everything a
+person or a client wrote freely (actions, messages, requests, command ids) is encoded.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from hub.core.effects import Acknowledge, Refuse, Unchanged
+from hub.core.errors import ERROR_CLASS, RETRY, Code
+from hub.core.facts import Created, Event
+from hub.core.task import Participant, Task
+from hub.core.values import BODY_FIELD, Body, EventKind, Expect, ParticipantState, Settle
+
+_to_json = msgspec.json.Encoder().encode
+
+_INIT = EventKind.INIT
+_DROP = EventKind.DROP
+_SUCCESS = EventKind.SUCCESS
+_FAIL = EventKind.FAIL
+_ANY = Settle.ANY
+_RESULT = Expect.RESULT
+
+#: From the end of the eventId to the event's body.
+_BEFORE_BODY: Final = {
+    kind: f'","event":"{kind}","{BODY_FIELD[kind]}":'
+    if kind in BODY_FIELD
+    else f'","event":"{kind}"'
+    for kind in EventKind
+}
+_BEFORE_REASON: Final = '","event":"drop","reason":'
+_BEFORE_FAIL: Final = '","event":"drop","outcome":"fail","reason":'
+_BEFORE_SUCCESS: Final = '","event":"drop","outcome":"success","result":'
+
+
+# Events (§4.3)
+
+
+def event_legacy(event: Event) -> str:
+    """An event for legacy connections: what taskhubjs 0.0.6 sends, and nothing more."""
+    kind = event.kind
+    before = _before_payload(event.created) if kind is _INIT else _BEFORE_BODY[kind]
+    # a drop's reason is v1's: it has no body field here
+    body = event.body or "null" if kind in BODY_FIELD else ""
+    return f'{{"status":"ok","eventId":"{event.event_id}{before}{body},"taskId":"{event.task_id}"}}'
+
+
+def event_v1(event: Event, *, size_only: bool = False) -> str:
+    """An event for v1 connections; ``size_only`` gives an init's ``payloadSize`` (§4.5)."""
+    kind = event.kind
+    before = _BEFORE_BODY[kind]
+    body = event.body or "null" if kind in BODY_FIELD else ""
+    after = ""
+    if kind is _INIT:
+        before = _before_payload(event.created, size_only=size_only)
+        after = _after_init(event.at, event.created)
+        if size_only:
+            body = str(payload_size(body))
+    elif kind is _DROP and event.body is not None:
+        before = _before_drop_body(event.stands_for)
+        body = event.body
+    return (
+        f'{{"status":"ok","eventId":"{event.event_id}{before}{body},"taskId":"{event.task_id}"'
+        f',"seq":{event.seq},"at":{event.at},"by":"{event.by}"{after}}}'
+    )
+
+
+def payload_size(payload: Body) -> int:
+    """Bytes of a payload as sent: what ``lazyPayload`` is compared with (§4.5)."""
+    return len(payload) if payload.isascii() else len(payload.encode())
+
+
+def _before_payload(created: Created | None, *, size_only: bool = False) -> str:
+    assert created is not None, "an init says what it creates"
+    field = "payloadSize" if size_only else "payload"
+    return f'","event":"init","action":{_text(created.action)},"{field}":'
+
+
+def _before_drop_body(stands_for: EventKind | None) -> str:
+    """§5.3: a word that did not settle the task is a drop, and says what it was."""
+    if stands_for is _SUCCESS:
+        return _BEFORE_SUCCESS
+    return _BEFORE_FAIL if stands_for is _FAIL else _BEFORE_REASON
+
+
+def _after_init(at: int, created: Created | None) -> str:
+    """The deadlines, and the options of §4.2 that are not the default."""
+    assert created is not None, "an init says what it creates"
+    start, end = created.start_timeout, created.end_timeout
+    text = (
+        f',"startTimeout":{start},"endTimeout":{end}'
+        f',"startDeadline":{at + start},"endDeadline":{at + end}'
+    )
+    if created.settle is not _ANY:
+        text += f',"settle":"{created.settle}"'
+    if created.expect is not _RESULT:
+        text += f',"expect":"{created.expect}"'
+    return text + ',"claim":true' if created.claim else text
+
+
+def with_id(message: str, command_id: str) -> str:
+    """The same message with the ``id`` of the command it answers (§3)."""
+    return f'{message[:-1]},"id":{_text(command_id)}}}'
+
+
+# Answers (§3)
+
+
+def acknowledge(done: Acknowledge) -> str:
+    """Subscribed, unsubscribed, watching, no longer watching a pattern."""
+    return ok(done.message, command_id=done.command_id, action=done.action)
+
+
+def unchanged(same: Unchanged) -> str:
+    """An event that changed nothing and has no stored message to send again; v1 only (§4.7)."""
+    return ok(
+        "nothing changed",
+        command_id=same.command_id,
+        taskId=same.task_id,
+        eventId=same.event_id,
+    )
+
+
+def ok(message: str, *, command_id: str | None = None, **more: str) -> str:
+    """A plain yes, with ``more`` fields as the wire names them."""
+    text = _text({"status": "ok", "message": message, **more})
+    return text if command_id is None else with_id(text, command_id)
+
+
+def welcome(
+    *,
+    connection_id: str,
+    session: str,
+    epoch: str,
+    hub: str,
+    limits: Mapping[str, int],
+    now: int,
+) -> str:
+    """The first message to a v1 connection (§2.5). ``hub`` is the version, ``now`` in ms."""
+    return _text(
+        {
+            "status": "ok",
+            "type": "welcome",
+            "connectionId": connection_id,
+            "session": session,
+            "epoch": epoch,
+            "protocol": "taskhub.v1",
+            "hub": hub,
+            "limits": limits,
+            "now": now,
+        }
+    )
+
+
+def answer_get(what: str, value: str, command_id: str | None = None) -> str:
+    """What was asked for; ``value`` is JSON: a body, ``null``, a summary or a list of events."""
+    message = f'{{"status":"ok","{what}":{value}}}'
+    return message if command_id is None else with_id(message, command_id)
+
+
+def event_list(events: Iterable[Event]) -> str:
+    """Stored events as v1 messages, for ``get`` with what: events."""
+    return f"[{','.join(map(event_v1, events))}]"
+
+
+def task_summary(task: Task) -> str:
+    """One task at a glance, for ``get`` with what: task. Times are ms since the epoch."""
+    return _text(
+        {
+            "taskId": task.task_id,
+            "action": task.action,
+            "publisher": task.publisher,
+            "state": task.state,
+            "outcome": task.outcome,
+            "seq": task.seq,
+            "createdAt": task.created_at,
+            "startedAt": task.started_at,
+            "settledAt": task.settled_at,
+            "endedAt": task.ended_at,
+            "startDeadline": task.start_deadline,
+            "endDeadline": task.end_deadline,
+            "participants": [_part(participant) for participant in task.participants.values()],
+        }
+    )
+
+
+def _part(participant: Participant) -> dict[str, object]:
+    part: dict[str, object] = {
+        "client": participant.client,
+        "state": participant.state,
+        "startedAt": participant.started_at,
+        "doneAt": participant.done_at,
+    }
+    if participant.body is not None:
+        succeeded = participant.state is ParticipantState.SUCCEEDED
+        part["result" if succeeded else "reason"] = _raw(participant.body)
+    return part
+
+
+# Errors (§7)
+
+#: Why a connection is closed (§2.7): the code of the error told before, and the sentence.
+_CLOSING: Final = {
+    1001: (Code.UNAVAILABLE, "The hub is going away; connect again."),
+    1008: (Code.BAD_JSON, "Too many unreadable frames within a minute."),
+    1009: (Code.TOO_BIG, "The frame is larger than this hub takes."),
+    1012: (Code.UNAVAILABLE, "The hub is restarting; connect again in a moment."),
+    4401: (Code.FORBIDDEN, "The key was revoked or the client disabled; ask an administrator."),
+    4408: (Code.LIMIT, "The connection reads too slowly; connect again and read faster."),
+    4429: (Code.LIMIT, "The connection sends too fast; connect again and send slower."),
+}
+
+
+def refusal(refuse: Refuse, *, v1: bool, fresh_id: str) -> list[str]:
+    """The messages that answer a refused command, in order.
+
+    A legacy publisher whose init is refused also hears a ``fail`` of its task under ``fresh_id``,
+    stored nowhere: its ``pub()`` settles by nothing else.
+    """
+    code, message = refuse.rejection.code, refuse.rejection.message
+    head = {"status": "error", "error": ERROR_CLASS[code]}
+    said = {"message": message, "request": refuse.request}
+    if v1:
+        known = {"id": refuse.command_id, "taskId": refuse.task_id, "eventId": refuse.event_id}
+        known = {name: value for name, value in known.items() if value is not None}
+        return [_text({**head, "code": code, **said, **known, "retry": code in RETRY})]
+    messages = [_text({**head, **said})]
+    if refuse.refused_init and refuse.task_id is not None:
+        reason = _text({"code": code, "message": message})
+        messages.append(_bare_fail(refuse.task_id, fresh_id, reason))
+    return messages
+
+
+def closing(close_code: int) -> str:
+    """The error that tells a v1 connection why it is closed right after (§2.7)."""
+    code, message = _CLOSING[close_code]
+    return _text(
+        {
+            "status": "error",
+            "error": ERROR_CLASS[code],
+            "code": code,
+            "message": message,
+            "request": "",
+            "retry": code in RETRY,
+            "close": close_code,
+        }
+    )
+
+
+def _bare_fail(task_id: str, event_id: str, reason: Body) -> str:
+    before = _BEFORE_BODY[_FAIL]
+    return f'{{"status":"ok","eventId":"{event_id}{before}{reason},"taskId":"{task_id}"}}'
+
+
+def _raw(body: Body) -> msgspec.Raw:
+    return msgspec.Raw(body.encode())
+
+
+def _text(value: object) -> str:
+    return _to_json(value).decode()

@@ -1,0 +1,55 @@
+"""What the router asks of a connection, and the message it hands over."""
+
+from typing import Protocol
+
+
+def websocket_frame(text: str) -> bytes:
+    """One unmasked text frame (RFC 6455 §5.2): the same bytes for every receiver."""
+    data = text.encode()
+    size = len(data)
+    if size < 126:
+        return bytes((0x81, size)) + data
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + data
+    return b"\x81\x7f" + size.to_bytes(8, "big") + data
+
+
+class Outgoing:
+    """A message to connections: encoded once, framed at most once."""
+
+    __slots__ = ("_frame", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._frame: bytes | None = None
+
+    @property
+    def frame(self) -> bytes:
+        """The message as a WebSocket frame, for writers that bypass the server's framing."""
+        if self._frame is None:
+            self._frame = websocket_frame(self.text)
+        return self._frame
+
+
+class Sink(Protocol):
+    """A connection as the router sees it: it takes messages and never blocks.
+
+    Its queue is bounded by bytes; when it is full the connection is closed with
+    4408 and further messages are let go (docs/protocol.md §2.6).
+    """
+
+    #: connection id
+    connection: str
+    #: speaks ``taskhub.v1``; else legacy
+    v1: bool
+    #: bytes from which on a payload is told by its size only (§4.5)
+    lazy_payload: int | None
+
+    def send(self, message: Outgoing) -> None:
+        """Queue one message."""
+
+    async def room(self) -> None:
+        """Wait until the queue is less than half full, or the connection is closed."""
+
+    def bad_frame(self) -> None:
+        """Count an unreadable frame; too many in a minute close the connection with 1008."""

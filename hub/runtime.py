@@ -1,0 +1,142 @@
+"""The composition root: builds the hub's parts, starts them in order, stops them again.
+
+One runtime for each process. uvicorn starts it by the ASGI lifespan; daphne, which
+has none, by its first connection.
+"""
+
+import asyncio
+import logging
+from importlib.metadata import PackageNotFoundError, version
+
+from hub.clock_and_ids import fresh_ids, wall_clock
+from hub.conf import HubSettings, hub_settings
+from hub.core.engine import Engine
+from hub.core.limits import Limits
+from hub.housekeeping import Housekeeping
+from hub.journal.port import Journal
+from hub.journal.sqlite import SqliteJournal
+from hub.lock import ProcessLock
+from hub.pipeline import Pipeline
+from hub.protocol.frames import Rules
+from hub.router.local import LocalRouter
+from hub.router.presence import Roll
+from hub.supervision import Supervisor
+
+log = logging.getLogger("hub.runtime")
+
+
+def hub_version() -> str:
+    """The version told to clients."""
+    try:
+        return version("taskhub-server")
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+class Runtime:
+    """Everything of one hub process. ``start`` first, ``stop`` last."""
+
+    pipeline: Pipeline
+
+    def __init__(self, settings: HubSettings, journal: Journal | None = None) -> None:
+        self.settings = settings
+        self.limits: Limits = settings.limits
+        self.clock = wall_clock()
+        self.version = hub_version()
+        self.epoch = ""
+        self.draining = False
+        self.supervisor = Supervisor()
+        self._journal = journal or SqliteJournal(
+            settings.database_path, synchronous=settings.sqlite_synchronous
+        )
+        self._lock = ProcessLock(settings.data_dir / "hub.lock")
+
+    async def start(self) -> None:
+        """Take the lock, open the journal, recover open tasks, begin to keep time.
+
+        Raises JournalFailed, LockHeld: the process should not start.
+        """
+        self._lock.acquire()
+        journal, limits = self._journal, self.limits
+        journal.open()
+        journal.sweep_presence()
+        self.epoch = journal.epoch()
+        new_id = fresh_ids()
+        engine = Engine(limits, new_id, journal.last_key())
+        roll = Roll()
+        self.pipeline = Pipeline(
+            engine=engine,
+            journal=journal,
+            router=LocalRouter(roll),
+            rules=self._rules(),
+            max_watches=limits.max_watches,
+            clock=self.clock,
+            new_id=new_id,
+        )
+        tasks = journal.load_open()
+        self.pipeline.restore(tasks)
+        self._keep_house(engine, roll)
+        log.info("started: %d open tasks recovered", len(tasks))
+
+    def _rules(self) -> Rules:
+        return Rules(
+            strict_actions=self.settings.action_grammar == "strict",
+            max_nesting=self.limits.max_nesting,
+            max_start_timeout=self.limits.max_start_timeout_ms,
+            max_end_timeout=self.limits.max_end_timeout_ms,
+        )
+
+    def _keep_house(self, engine: Engine, roll: Roll) -> None:
+        self._house = Housekeeping(
+            journal=self._journal, commit=self.pipeline.commit, roll=roll, clock=self.clock
+        )
+        house, settings, start = self._house, self.settings, self.supervisor.start
+        start("presence", house.keep_presence)
+        if settings.retention_days:
+            start("retention", lambda: house.prune(settings.retention_days))
+        if free := self.limits.min_free_disk_bytes:
+            start("disk watch", lambda: house.watch_disk(settings.data_dir, engine, free))
+
+    async def stop(self) -> None:
+        """Take nothing new, commit what is under way, let go of files and the lock."""
+        self.draining = True
+        await self.supervisor.stop()
+        await self._house.write_presence()
+        await self.pipeline.stop()
+        self._journal.close()
+        self._lock.release()
+        log.info("stopped: everything acknowledged is stored")
+
+
+class OneRuntime:
+    """The one runtime of a process, started at first use and stopped at most once."""
+
+    def __init__(self) -> None:
+        self._starting: asyncio.Task[Runtime] | None = None
+
+    async def running(self) -> Runtime:
+        """The runtime, started at the first call. Raises what ``Runtime.start`` raises."""
+        if self._starting is None:
+            self._starting = asyncio.get_running_loop().create_task(self._start())
+        return await asyncio.shield(self._starting)
+
+    async def _start(self) -> Runtime:
+        runtime = Runtime(hub_settings())
+        try:
+            await runtime.start()
+        except BaseException:
+            self._starting = None  # the next connection may try again
+            raise
+        return runtime
+
+    async def stop(self) -> None:
+        """Stop the runtime, if it was started."""
+        if self._starting is not None:
+            runtime = await self._starting
+            self._starting = None
+            await runtime.stop()
+
+
+_process = OneRuntime()
+running = _process.running
+stop_running = _process.stop

@@ -1,0 +1,159 @@
+"""Django's settings, made from the environment (see environment.py for what it may say)."""
+
+import os
+from typing import Any, Final
+
+from taskhub_site.data_dir import (
+    STATIC_DIR,
+    prepare_data_dir,
+    require_directory_of,
+    secret_key_load,
+)
+from taskhub_site.environment import BASE_DIR, Environment, read_environment
+
+#: The one object the rest of the project reads.
+TASKHUB: Final[Environment] = read_environment(os.environ)
+
+prepare_data_dir(TASKHUB.data_dir)
+require_directory_of(TASKHUB.database_path)
+
+SECRET_KEY = TASKHUB.secret_key or secret_key_load(TASKHUB.data_dir)
+DEBUG = TASKHUB.debug
+ALLOWED_HOSTS = list(TASKHUB.allowed_hosts)
+CSRF_TRUSTED_ORIGINS = list(TASKHUB.csrf_trusted_origins)
+
+INSTALLED_APPS = [
+    "daphne",  # before staticfiles, so that runserver speaks ASGI
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "credentials",
+    "hub",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "taskhub_site.static.StaticFilesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "taskhub_site.urls"
+ASGI_APPLICATION = "taskhub_site.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": TASKHUB.database_path,
+        # A connection kept by a thread of the ASGI server may be one nobody ever closes.
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            # Writers queue at BEGIN. A transaction that starts by reading and writes later fails
+            # at once when another wrote in between, whatever the timeout.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": (
+                f"PRAGMA journal_mode=WAL; PRAGMA synchronous={TASKHUB.sqlite_synchronous}"
+            ),
+        },
+        # A file, as in life: SQLite in memory knows no WAL, and other threads cannot open it.
+        "TEST": {"NAME": TASKHUB.data_dir / "test.sqlite3"},
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+def _channel_layer(redis_url: str | None) -> dict[str, Any]:
+    if redis_url is None:
+        return {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    host = {
+        "address": redis_url,
+        # redis-py's own 5 s ends a subscriber that has nothing to receive for 5 s; the regular
+        # ping finds a connection that died without a word.
+        "socket_timeout": 15,
+        "socket_connect_timeout": 5,
+        "health_check_interval": 10,
+    }
+    return {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [host]},
+    }
+
+
+CHANNEL_LAYERS = {"default": _channel_layer(TASKHUB.redis_url)}
+
+_VALIDATORS = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_VALIDATORS}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATORS}.MinimumLengthValidator"},
+    {"NAME": f"{_VALIDATORS}.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATORS}.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = TASKHUB.data_dir / STATIC_DIR
+# Served from where the apps keep them: collectstatic is only for a web server in front.
+WHITENOISE_USE_FINDERS = True
+
+# Closed unless a view says otherwise.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+}
+
+# TASKHUB_HTTPS: the proxy in front speaks TLS. It must set X-Forwarded-Proto itself, replacing
+# what the browser sent, or a browser could claim a secure connection it does not have.
+if TASKHUB.https:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # a load balancer asks from inside, without TLS
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# Django's own loggers go through the one handler too: its default adds a second one.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": TASKHUB.log_level},
+    "loggers": {
+        # At DEBUG it prints every template lookup and SQL statement.
+        "django": {
+            "handlers": [],
+            "level": "INFO" if TASKHUB.log_level == "DEBUG" else TASKHUB.log_level,
+        },
+    },
+}
