@@ -257,13 +257,11 @@ def _unwatch(frame: Frame, connection: str, request: str, rules: Rules) -> Unwat
 def _watched(frame: Frame, rules: Rules) -> tuple[str | None, str | None]:
     """One task or one pattern, never both (§3)."""
     if frame.task_id is UNSET and frame.action is UNSET:
-        message = 'Both "taskId" and "action" are missing; give the one to watch.'
-        raise Rejection(Code.MISSING_FIELD, message)
+        raise Rejection(Code.MISSING_FIELD, '"taskId" or "action" is missing; give one of them.')
     if frame.task_id is UNSET:
         return None, frames.pattern(frame.action, rules)
     if frame.action is not UNSET:
-        message = '"taskId" and "action" exclude each other; give the one to watch.'
-        raise Rejection(Code.BAD_FIELD, message)
+        raise Rejection(Code.BAD_FIELD, '"taskId" and "action" exclude each other; give one.')
     return required_id(frame.task_id, "taskId"), None
 
 

@@ -294,8 +294,8 @@ class TestTheEndOfAConnection:
             async def accept() -> None:
                 await hub.ok(await hub.expect(cmd="watch", action="*"))
 
-            watch = await during(client.watch("*"), accept)
             serving = asyncio.ensure_future(client.serve())
+            watch = await during(client.watch("*"), accept)
         await serving
         assert [event async for event in watch] == []
         with pytest.raises(taskhub.ConnectionLost, match="closed"):

@@ -1,0 +1,156 @@
+"""A pipeline over the memory journal, with recording sinks and a clock that tests move."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import pytest
+from hub.journal.memory import MemoryJournal
+
+from hub.core.access import Access, access
+from hub.core.engine import Engine
+from hub.core.facts import Event, Fact
+from hub.core.limits import Limits
+from hub.core.presence import Presence
+from hub.journal.port import JournalFailed
+from hub.pipeline import Pipeline
+from hub.protocol.frames import Rules
+from hub.router.local import LocalRouter
+from hub.router.port import Outgoing
+from hub.router.presence import Roll
+
+RULES = Rules(strict_actions=True, max_nesting=64, max_start_timeout=10**9, max_end_timeout=10**9)
+
+
+class RecordingSink:
+    """A connection that remembers what it was sent."""
+
+    def __init__(self, connection: str, *, v1: bool = True) -> None:
+        self.connection = connection
+        self.v1 = v1
+        self.lazy_payload: int | None = None
+        self.messages: list[dict[str, Any]] = []
+        self.bad_frames = 0
+
+    def send(self, message: Outgoing) -> None:
+        self.messages.append(json.loads(message.text))
+
+    def bad_frame(self) -> None:
+        self.bad_frames += 1
+
+    async def room(self) -> None:
+        return
+
+    def events(self, task_id: str | None = None) -> list[str]:
+        """Names of the events it was told, of one task or of all."""
+        return [
+            m["event"]
+            for m in self.messages
+            if "event" in m and m["status"] == "ok" and task_id in (None, m["taskId"])
+        ]
+
+    def codes(self) -> list[str]:
+        """Codes of the errors it was told."""
+        return [m["code"] for m in self.messages if m["status"] == "error"]
+
+
+class ScriptedJournal(MemoryJournal):
+    """The memory journal, told to wait or to fail at its next commits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fail_next = 0
+        self.hold: asyncio.Event | None = None
+        self.loop = asyncio.get_running_loop()
+        self.commits = 0
+        self.on_read: Callable[[], None] | None = None
+
+    def commit(self, facts: Sequence[Fact]) -> frozenset[int]:
+        if self.hold is not None:
+            asyncio.run_coroutine_threadsafe(self.hold.wait(), self.loop).result(10)
+        self.commits += 1
+        if self.fail_next:
+            self.fail_next -= 1
+            raise JournalFailed("no room")
+        return super().commit(facts)
+
+    def events(self, task: int, from_seq: int, limit: int) -> list[Event]:
+        found = super().events(task, from_seq, limit)
+        if self.on_read is not None:
+            self.on_read()
+        return found
+
+
+class World:
+    """One hub process without sockets."""
+
+    def __init__(self, limits: Limits, journal: ScriptedJournal | None = None) -> None:
+        self.now = 1_000_000
+        self.journal = journal or ScriptedJournal()
+        ids = itertools.count(1)
+
+        def new_id() -> str:
+            return f"hub-{id(self):x}-{next(ids)}"
+
+        self.engine = Engine(limits, new_id, self.journal.last_key())
+        self.pipeline = Pipeline(
+            engine=self.engine,
+            journal=self.journal,
+            router=LocalRouter(Roll()),
+            rules=RULES,
+            max_watches=limits.max_watches,
+            clock=lambda: self.now,
+            new_id=new_id,
+        )
+
+    def connect(
+        self, connection: str, rights: Access | None = None, *, v1: bool = True
+    ) -> RecordingSink:
+        """A connection of a client of the same name, allowed everything unless told."""
+        sink = RecordingSink(connection, v1=v1)
+        everything = access(connection, sub=["*"], pub=["*"], watch=["*"])
+        presence = Presence(
+            connection=connection, client=connection, address="", protocol="", since=0
+        )
+        self.pipeline.connect(sink, rights or everything, presence)
+        return sink
+
+    async def send(self, sink: RecordingSink, **frame: object) -> None:
+        """Send a frame and wait until all it led to has been done."""
+        pending = self.pipeline.receive(sink, json.dumps(frame))
+        if pending is not None:
+            await pending
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until the journal is idle and background steps are done."""
+        while True:
+            await self.pipeline.commit.drained()
+            if not self.pipeline._tasks:
+                return
+            await asyncio.wait(self.pipeline._tasks)
+
+    async def advance(self, ms: int) -> None:
+        """Let time pass, and what is due happen."""
+        self.now += ms
+        self.pipeline._tick()
+        await self.settle()
+
+    async def publish(self, sink: RecordingSink, task_id: str, **more: object) -> None:
+        """Publish a task of the action ``a:b``."""
+        frame = {"event": "init", "eventId": f"i-{task_id}", "action": "a:b", "payload": 1}
+        await self.send(sink, cmd="pub", taskId=task_id, **{**frame, **more})
+
+    async def report(self, sink: RecordingSink, task_id: str, event: str, **more: object) -> None:
+        """Report an event of a task, with an id made of both."""
+        event_id = more.pop("eventId", f"{event}-{task_id}-{sink.connection}")
+        await self.send(sink, cmd="pub", event=event, eventId=event_id, taskId=task_id, **more)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World(Limits())
+    yield made
+    await made.pipeline.stop()

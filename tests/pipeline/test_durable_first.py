@@ -1,0 +1,148 @@
+"""Invariant 2: nothing leaves before its batch has committed."""
+
+import asyncio
+import json
+
+from hub.core.access import access
+from hub.core.limits import Limits
+from tests.pipeline.conftest import World
+
+
+def _init(task_id: str) -> str:
+    return json.dumps(
+        {
+            "cmd": "pub",
+            "event": "init",
+            "eventId": f"i-{task_id}",
+            "taskId": task_id,
+            "action": "a:b",
+            "payload": None,
+        }
+    )
+
+
+async def test_nobody_hears_of_an_event_before_its_commit(world: World) -> None:
+    service, publisher = world.connect("s"), world.connect("p")
+    await world.send(service, cmd="sub", action="a")
+    world.journal.hold = asyncio.Event()
+    world.pipeline.receive(publisher, _init("t"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert publisher.messages == []
+    assert service.events() == []
+    world.journal.hold.set()
+    await world.settle()
+    assert publisher.events() == ["init"]
+    assert service.events() == ["init"]
+
+
+async def test_a_refusal_waits_for_what_it_would_tell_of(world: World) -> None:
+    publisher, other = world.connect("p"), world.connect("o")
+    world.journal.hold = asyncio.Event()
+    world.pipeline.receive(publisher, _init("t"))
+    world.pipeline.receive(other, _init("t").replace("i-t", "i-other"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert other.messages == []
+    world.journal.hold.set()
+    await world.settle()
+    assert other.codes() == ["duplicate-task"]
+
+
+async def test_one_sync_pays_for_all_frames_of_a_turn(world: World) -> None:
+    publisher = world.connect("p")
+    before = world.journal.commits
+    for number in range(50):
+        world.pipeline.receive(publisher, _init(f"t{number}"))
+    await world.settle()
+    assert world.journal.commits == before + 1
+    assert len(publisher.events()) == 50
+
+
+async def test_a_failed_commit_is_told_and_leaves_nothing(world: World) -> None:
+    publisher, service = world.connect("p"), world.connect("s")
+    await world.send(service, cmd="sub", action="a")
+    await world.publish(publisher, "kept")
+    world.journal.fail_next = 1
+    await world.publish(publisher, "lost")
+    assert publisher.codes() == ["unavailable"]
+    assert publisher.messages[-1]["retry"] is True
+    assert "lost" not in world.engine.books.open
+    assert service.events("lost") == []
+    # The task that was stored goes on, and the lost one can be sent again with its ids.
+    await world.report(service, "kept", "success", result=1)
+    await world.publish(publisher, "lost")
+    assert publisher.events("kept") == ["init", "start", "success", "end"]
+    assert publisher.events("lost") == ["init"]
+
+
+async def test_what_waited_behind_a_failed_batch_fails_with_it(world: World) -> None:
+    publisher = world.connect("p")
+    world.journal.hold = asyncio.Event()
+    world.journal.fail_next = 1
+    world.pipeline.receive(publisher, _init("first"))
+    await asyncio.sleep(0)
+    world.pipeline.receive(publisher, _init("second"))
+    world.journal.hold.set()
+    await world.settle()
+    assert publisher.codes() == ["unavailable", "unavailable"]
+    assert world.journal.load("second") is None
+
+
+async def test_a_fault_of_ours_is_answered_and_memory_read_anew(world: World) -> None:
+    publisher, service = world.connect("p"), world.connect("s")
+    await world.send(service, cmd="sub", action="a")
+    await world.publish(publisher, "t")
+    task = world.engine.books.open["t"]
+    world.engine.books.by_key[task.key].participants.clear()  # a broken memory
+    await world.report(service, "t", "success", result=1)
+    assert service.codes() == ["unavailable"]
+    await world.report(service, "t", "success", result=1)
+    assert publisher.events("t") == ["init", "start", "success", "end"]
+
+
+async def test_a_full_line_holds_publishers_back(world: World, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("hub.journal.group_commit.MAX_BACKLOG", 3)
+    publisher = world.connect("p")
+    world.journal.hold = asyncio.Event()
+    held = [world.pipeline.receive(publisher, _init(f"t{n}")) for n in range(5)]
+    assert held[:3] == [None, None, None]
+    assert held[4] is not None
+    waiting = asyncio.ensure_future(held[4])  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    world.journal.hold.set()
+    await waiting
+    await world.settle()
+    assert len(publisher.events()) == 5
+    held[3].close()  # type: ignore[union-attr]
+
+
+async def test_a_taken_task_id_is_found_in_the_history() -> None:
+    first = World(Limits())
+    publisher, service = first.connect("p"), first.connect("s")
+    await first.send(service, cmd="sub", action="a")
+    await first.publish(publisher, "t")
+    await first.report(service, "t", "success", result=7)
+    await first.pipeline.stop()
+
+    second = World(Limits(), first.journal)
+    publisher, stranger = second.connect("p"), second.connect("x", access("x", pub=["a"]))
+    # The stranger goes on with "its" task in the same turn: all of it is decided again.
+    second.pipeline.receive(stranger, _init("t").replace("i-t", "i-x"))
+    second.pipeline.receive(
+        stranger, '{"cmd":"pub","event":"success","eventId":"s-x","taskId":"t","result":1}'
+    )
+    await second.settle()
+    assert stranger.codes() == ["duplicate-task", "unknown-task"]
+    # Its publisher sends the very init again: the original message, to it alone.
+    await second.publish(publisher, "t")
+    assert publisher.messages[-1]["event"] == "init"
+    assert publisher.messages[-1]["seq"] == 1
+    await second.publish(publisher, "t", payload=2)
+    assert publisher.codes() == ["event-conflict"]
+    assert second.engine.books.open == {}
+    stored = second.journal.load("t")
+    assert stored is not None
+    assert stored.seq == 4
+    await second.pipeline.stop()
