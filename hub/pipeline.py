@@ -110,7 +110,8 @@ class Pipeline:
         """
         command = decode(text, connection=sink.connection, v1=sink.v1, rules=self._rules)
         if isinstance(command, Refuse):
-            sink.bad_frame()
+            if command.rejection.code is Code.BAD_JSON:
+                sink.bad_frame()
             self._answer(command)
             return None
         if isinstance(command, Watch | Unwatch | Get):

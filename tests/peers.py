@@ -135,9 +135,13 @@ class V1Peer(Peer):
     async def connect(self) -> Self:
         """Connect and take the welcome, which has to come first (§2.5)."""
         await super().connect()
-        self.welcome = await self.next_message()
-        if self.welcome.get("type") != "welcome":
-            self.blame("The first message is not the welcome (§2.5).")
+        try:
+            self.welcome = await self.next_message()
+            if self.welcome.get("type") != "welcome":
+                self.blame("The first message is not the welcome (§2.5).")
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def event(self, task_id: str, event: str, **fields: Any) -> str:

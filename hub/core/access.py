@@ -18,12 +18,17 @@ EVERYTHING = "*"
 
 def is_action(text: str, *, strict: bool) -> bool:
     """Whether ``text`` names an action under the hub's grammar."""
-    return bool(ACTION.fullmatch(text)) if strict else 0 < len(text) <= 255
+    return bool(ACTION.fullmatch(text)) if strict else _is_any(text)
 
 
 def is_pattern(text: str, *, strict: bool) -> bool:
     """Whether ``text`` is a pattern under the hub's grammar."""
-    return bool(PATTERN.fullmatch(text)) if strict else 0 < len(text) <= 255
+    return bool(PATTERN.fullmatch(text)) if strict else _is_any(text)
+
+
+def _is_any(text: str) -> bool:
+    # Not every database stores a NUL in text.
+    return 0 < len(text) <= 255 and "\0" not in text
 
 
 def patterns_covering(name: str) -> tuple[str, ...]:

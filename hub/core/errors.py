@@ -52,21 +52,22 @@ ERROR_CLASS = {
     Code.UNAVAILABLE: "HubError",
 }
 
-#: Refusals that may go away by themselves: the same frame can be sent again.
-RETRY = frozenset({Code.UNAVAILABLE, Code.LIMIT})
-
 
 class HubError(Exception):
     """Base of everything this package raises on purpose."""
 
 
 class Rejection(HubError):  # noqa: N818  (it is an answer, not an error of ours)
-    """A command is refused; ``message`` says what happened and the next step."""
+    """A command is refused; ``message`` says what happened and the next step.
 
-    def __init__(self, code: Code, message: str) -> None:
+    ``retry``: the reason may go away by itself, and the same frame can be sent again.
+    """
+
+    def __init__(self, code: Code, message: str, *, retry: bool = False) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.retry = retry or code is Code.UNAVAILABLE
 
 
 class HubFault(HubError):  # noqa: N818

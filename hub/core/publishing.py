@@ -111,13 +111,16 @@ class Publishing:
             raise Rejection(Code.UNAVAILABLE, self.refuses_new)
         if len(self.books.open) >= limits.max_open_tasks:
             raise Rejection(
-                Code.LIMIT, f"The hub has {limits.max_open_tasks} open tasks, its limit; try later."
+                Code.LIMIT,
+                f"The hub has {limits.max_open_tasks} open tasks, its limit; try later.",
+                retry=True,
             )
         if self.books.open_by_client.get(client, 0) >= limits.max_open_tasks_per_client:
             raise Rejection(
                 Code.LIMIT,
                 f"This client has {limits.max_open_tasks_per_client} open tasks, its limit; "
                 "wait until some have ended.",
+                retry=True,
             )
 
     # Reports of participants

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from hub.core.effects import Acknowledge, Refuse, Unchanged
-from hub.core.errors import ERROR_CLASS, RETRY, Code
+from hub.core.errors import ERROR_CLASS, Code
 from hub.core.facts import Created, Event
 from hub.core.task import Participant, Task
 from hub.core.values import BODY_FIELD, Body, EventKind, Expect, ParticipantState, Settle
@@ -221,13 +221,14 @@ def refusal(refuse: Refuse, *, v1: bool, fresh_id: str) -> list[str]:
     A legacy publisher whose init is refused also hears a ``fail`` of its task under ``fresh_id``,
     stored nowhere: its ``pub()`` settles by nothing else.
     """
-    code, message = refuse.rejection.code, refuse.rejection.message
+    rejection = refuse.rejection
+    code, message = rejection.code, rejection.message
     head = {"status": "error", "error": ERROR_CLASS[code]}
     said = {"message": message, "request": refuse.request}
     if v1:
         known = {"id": refuse.command_id, "taskId": refuse.task_id, "eventId": refuse.event_id}
         known = {name: value for name, value in known.items() if value is not None}
-        return [_text({**head, "code": code, **said, **known, "retry": code in RETRY})]
+        return [_text({**head, "code": code, **said, **known, "retry": rejection.retry})]
     messages = [_text({**head, **said})]
     if refuse.refused_init and refuse.task_id is not None:
         reason = _text({"code": code, "message": message})
@@ -245,7 +246,8 @@ def closing(close_code: int) -> str:
             "code": code,
             "message": message,
             "request": "",
-            "retry": code in RETRY,
+            # after a pause the connection is welcome again
+            "retry": code in (Code.UNAVAILABLE, Code.LIMIT),
             "close": close_code,
         }
     )

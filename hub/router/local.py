@@ -44,7 +44,7 @@ class Encoded:
 
     def _is_large(self, limit: int) -> bool:
         event = self.event
-        return event.kind is EventKind.INIT and len((event.body or "").encode()) > limit
+        return event.kind is EventKind.INIT and encode.payload_size(event.body) > limit
 
 
 class LocalRouter:

@@ -1,19 +1,21 @@
-"""A hub that says what a test tells it to say, over a real WebSocket."""
+"""A hub that says what a test tells it to say, over a real WebSocket, and clients of it."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
+import taskhub
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 JSON = dict[str, Any]
+T = TypeVar("T")
 
 WELCOME: JSON = {"status": "ok", "type": "welcome", "protocol": "taskhub.v1", "session": "s1"}
 
@@ -114,3 +116,36 @@ async def fake_hub() -> AsyncIterator[FakeHub]:
     async with server:
         hub.url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
         yield hub
+
+
+def client_of(hub: FakeHub) -> taskhub.Client:
+    return taskhub.Client(hub.url, name="me", key="k3y")
+
+
+async def during(work: Awaitable[T], act: Callable[[], Awaitable[None]]) -> T:
+    """The result of `work`, while the hub acts."""
+    running = asyncio.ensure_future(work)
+    await act()
+    return await running
+
+
+async def published(hub: FakeHub, client: taskhub.Client, **options: Any) -> taskhub.Task:
+    async def accept() -> None:
+        await hub.echo(await hub.expect(cmd="pub", event="init"))
+
+    return await during(client.pub("report:build", {"a": 1}, **options), accept)
+
+
+@asynccontextmanager
+async def served(hub: FakeHub, client: taskhub.Client) -> AsyncIterator[None]:
+    """A connected client that has one handler."""
+
+    async def accept() -> None:
+        subscribe = await hub.expect(cmd="sub")
+        await hub.ok(subscribe, action=subscribe["action"])
+
+    await during(client.__aenter__(), accept)
+    try:
+        yield
+    finally:
+        await client.__aexit__(None, None, None)

@@ -2,59 +2,16 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import taskhub
-from taskhub import _mailbox, _service
+from taskhub import _mailbox
 from taskhub._address import address_find
 from taskhub._patterns import covers
 
-from tests.client.fake_hub import FakeHub, fake_hub
-
-T = TypeVar("T")
-
-
-@pytest.fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    async with asyncio.timeout(20), fake_hub() as hub:
-        yield hub
-
-
-def client_of(hub: FakeHub) -> taskhub.Client:
-    return taskhub.Client(hub.url, name="me", key="k3y")
-
-
-async def during(work: Awaitable[T], act: Callable[[], Awaitable[None]]) -> T:
-    """The result of `work`, while the hub acts."""
-    running = asyncio.ensure_future(work)
-    await act()
-    return await running
-
-
-async def published(hub: FakeHub, client: taskhub.Client, **options: Any) -> taskhub.Task:
-    async def accept() -> None:
-        await hub.echo(await hub.expect(cmd="pub", event="init"))
-
-    return await during(client.pub("report:build", {"a": 1}, **options), accept)
-
-
-@asynccontextmanager
-async def served(hub: FakeHub, client: taskhub.Client) -> AsyncIterator[None]:
-    """A connected client that has one handler."""
-
-    async def accept() -> None:
-        subscribe = await hub.expect(cmd="sub")
-        await hub.ok(subscribe, action=subscribe["action"])
-
-    await during(client.__aenter__(), accept)
-    try:
-        yield
-    finally:
-        await client.__aexit__(None, None, None)
+from tests.client.fake_hub import FakeHub, client_of, during, fake_hub, published
 
 
 class TestAddress:
@@ -300,162 +257,6 @@ class TestTheEndOfAConnection:
         assert [event async for event in watch] == []
         with pytest.raises(taskhub.ConnectionLost, match="closed"):
             await task.result()
-
-
-class TestServing:
-    async def offer(self, hub: FakeHub, task_id: str = "t1", **fields: Any) -> None:
-        payload = fields.pop("payload", {"n": 1})
-        await hub.event(task_id, "init", by="shop", action="email:send", payload=payload)
-
-    async def test_starts_then_returns_the_result(self, hub: FakeHub) -> None:
-        client = client_of(hub)
-
-        @client.sub("email:send", group=True)
-        async def send(job: taskhub.Job) -> Any:
-            await job.update(None)
-            return (job.payload, job.by, job.action)
-
-        async def accept() -> None:
-            subscribe = await hub.expect(cmd="sub", action="email:send", group=True)
-            await self.offer(hub)  # an open task may arrive before the answer
-            await hub.ok(subscribe)
-
-        await during(client.__aenter__(), accept)
-        await hub.echo(await hub.expect(event="start", taskId="t1"))
-        update = await hub.expect(event="update")
-        assert update["update"] is None
-        await hub.echo(update)
-        success = await hub.expect(event="success", result=[{"n": 1}, "shop", "email:send"])
-        await hub.echo(success)
-        await client.__aexit__(None, None, None)
-
-    @pytest.mark.parametrize(
-        ("raised", "sent"),
-        [
-            (
-                ValueError("bad"),
-                {"event": "fail", "reason": {"type": "ValueError", "message": "bad"}},
-            ),
-            (taskhub.Drop(), {"event": "drop"}),
-            (taskhub.Drop("no"), {"event": "drop", "reason": "no"}),
-        ],
-    )
-    async def test_what_is_raised(self, hub: FakeHub, raised: Exception, sent: Any) -> None:
-        client = client_of(hub)
-
-        @client.sub("email:send")
-        async def send(job: taskhub.Job) -> None:
-            raise raised
-
-        async with served(hub, client):
-            await self.offer(hub)
-            await hub.echo(await hub.expect(event="start"))
-            last = await hub.expect(**sent)
-            assert ("reason" in last) == ("reason" in sent)
-            await hub.echo(last)
-
-    async def test_a_result_that_is_no_json_fails_the_task(self, hub: FakeHub) -> None:
-        client = client_of(hub)
-
-        @client.sub("email:send")
-        async def send(job: taskhub.Job) -> object:
-            return object()
-
-        async with served(hub, client):
-            await self.offer(hub)
-            await hub.echo(await hub.expect(event="start"))
-            await hub.echo(await hub.expect(event="fail"))
-
-    @pytest.mark.parametrize("kind", ["fail", "end"])
-    async def test_the_handler_is_cancelled_when_the_task_is_over(
-        self, hub: FakeHub, kind: str
-    ) -> None:
-        client, cancelled = client_of(hub), asyncio.Event()
-
-        @client.sub("email:send")
-        async def send(job: taskhub.Job) -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                assert job.closed
-                cancelled.set()
-
-        async with served(hub, client):
-            await self.offer(hub)
-            await hub.echo(await hub.expect(event="start"))
-            await hub.event("t1", "success", result=1)  # others may go on
-            await hub.event("t1", kind, by="hub", **({"reason": 1} if kind == "fail" else {}))
-            await cancelled.wait()
-        assert hub.nothing_waits()
-
-    async def test_a_claimed_job_never_runs(self, hub: FakeHub) -> None:
-        client, ran = client_of(hub), []
-
-        @client.sub("email:send")
-        async def send(job: taskhub.Job) -> None:
-            ran.append(job.task_id)
-
-        async with served(hub, client):
-            await self.offer(hub, "t1")
-            await hub.refuse(await hub.expect(event="start", taskId="t1"), "claimed")
-            await self.offer(hub, "t2")
-            await hub.echo(await hub.expect(event="start", taskId="t2"))
-            await hub.echo(await hub.expect(event="success"))
-        assert ran == ["t2"]
-
-    async def test_concurrency_queue_and_its_bound(
-        self, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(_service, "WAITING_JOBS", 2)
-        client, go = client_of(hub), asyncio.Event()
-
-        @client.sub("email:send")
-        async def send(job: taskhub.Job) -> None:
-            await go.wait()
-
-        async with served(hub, client):
-            for task_id in ("runs", "over", "waits", "full"):
-                await self.offer(hub, task_id)
-            starts = [await hub.expect(event="start"), await hub.expect(event="start")]
-            assert [start["taskId"] for start in starts] == ["runs", "full"]
-            await hub.event("over", "end", by="hub")  # ended while it waited: not begun
-            for start in starts:
-                await hub.echo(start)
-            full = await hub.expect(event="fail", taskId="full")
-            assert full["reason"]["type"] == "OverflowError"
-            await hub.echo(full)
-            assert hub.nothing_waits(), "one at a time"
-            go.set()
-            await hub.echo(await hub.expect(event="success", taskId="runs"))
-            await hub.echo(await hub.expect(event="start", taskId="waits"))
-            await hub.echo(await hub.expect(event="success", taskId="waits"))
-
-    async def test_handlers_never_hold_the_read_loop(self, hub: FakeHub) -> None:
-        client, asked = client_of(hub), []
-
-        @client.sub("email:send")
-        async def send(job: taskhub.Job) -> Any:
-            asked.append(await client.get(job.task_id, "payload"))
-            return asked[0]
-
-        async with served(hub, client):
-            await self.offer(hub)
-            await hub.echo(await hub.expect(event="start"))
-            get = await hub.expect(cmd="get", taskId="t1", what="payload")
-            await hub.say({"status": "ok", "payload": {"n": 1}, "id": get["id"]})
-            await hub.echo(await hub.expect(event="success", result={"n": 1}))
-
-    async def test_a_refused_subscription(self, hub: FakeHub) -> None:
-        client = client_of(hub)
-
-        @client.sub("secret:thing")
-        async def handle(job: taskhub.Job) -> None: ...
-
-        async def refuse() -> None:
-            await hub.refuse(await hub.expect(cmd="sub"), "forbidden")
-
-        with pytest.raises(taskhub.Refused, match="forbidden"):
-            await during(client.__aenter__(), refuse)
 
 
 class TestWatching:

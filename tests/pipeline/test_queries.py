@@ -1,6 +1,7 @@
 """get, watch and unwatch: only what is stored, only to whom it may be told (§3)."""
 
 import asyncio
+import json
 
 from hub.core.access import access
 from tests.pipeline.conftest import RecordingSink, World
@@ -41,8 +42,14 @@ async def test_watch_goes_over_from_replay_to_live_without_a_gap(world: World) -
         nonlocal reads
         reads += 1
         if reads <= 3:
-            frame = (
-                '{"cmd":"pub","event":"update","eventId":"late-%d","taskId":"t","update":2}' % reads
+            frame = json.dumps(
+                {
+                    "cmd": "pub",
+                    "event": "update",
+                    "eventId": f"late-{reads}",
+                    "taskId": "t",
+                    "update": 2,
+                }
             )
 
             async def send() -> None:
