@@ -44,7 +44,7 @@ class Encoded:
 
     def _is_large(self, limit: int) -> bool:
         event = self.event
-        return event.kind is EventKind.INIT and encode.payload_size(event.body) > limit
+        return event.kind is EventKind.INIT and encode.payload_size(event.body or "") > limit
 
 
 class LocalRouter:

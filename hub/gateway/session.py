@@ -1,0 +1,102 @@
+"""One open connection: its bounded outbox, and how it is closed (docs/protocol.md §2.6, §2.7)."""
+
+import logging
+import secrets
+import time
+from typing import Protocol
+
+from hub.core.limits import Limits
+from hub.gateway.windows import MinuteWindow
+from hub.protocol import encode
+from hub.router.port import Outgoing
+
+log = logging.getLogger("hub.gateway")
+
+TOO_MANY_BAD_FRAMES = 1008
+GOING_AWAY = 1012
+REVOKED = 4401
+TOO_SLOW = 4408
+
+
+class Writer(Protocol):
+    """How messages leave: joined straight into the transport, or by ASGI ``send``."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written and have not left this process."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more can be written."""
+
+    def write(self, message: Outgoing) -> None:
+        """Queue one message; everything of one loop turn leaves in one write."""
+
+    def close(self, code: int) -> None:
+        """Send what is queued, then the close frame; give up on a peer that does not answer."""
+
+    async def room(self, below: int) -> None:
+        """Wait until ``unsent`` is below this, or the connection is closing."""
+
+
+class Session:
+    """A client's connection, as the router and the gateway see it."""
+
+    def __init__(
+        self, *, writer: Writer, client: str, key_id: int, v1: bool, limits: Limits
+    ) -> None:
+        self.connection = secrets.token_hex(8)
+        #: what ``resume`` will present (§6); a secret of this connection
+        self.token = secrets.token_hex(16)
+        self.client = client
+        self.key_id = key_id
+        self.v1 = v1
+        self.lazy_payload: int | None = None
+        self._writer = writer
+        self._max_unsent = limits.max_outbox_bytes
+        self._bad_frames = MinuteWindow(limits.bad_frames_per_minute, time.monotonic)
+        self._closed = False
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still be written to."""
+        return not self._closed and not self._writer.closing
+
+    def send(self, message: Outgoing) -> None:
+        """Queue a message. Part of ``Sink``: never blocks; a full outbox closes with 4408."""
+        if self._closed:
+            return
+        self._writer.write(message)
+        if self._writer.unsent > self._max_unsent:
+            log.warning(
+                "closing connection %s of client %s: it does not read, %d bytes are unsent",
+                self.connection,
+                self.client,
+                self._writer.unsent,
+            )
+            self.close(TOO_SLOW)
+
+    def bad_frame(self) -> None:
+        """Count an unreadable frame. Part of ``Sink``: too many close with 1008 (§7)."""
+        if not self._bad_frames.full:
+            self._bad_frames.add()
+        else:
+            log.warning(
+                "closing connection %s of client %s: too many unreadable frames",
+                self.connection,
+                self.client,
+            )
+            self.close(TOO_MANY_BAD_FRAMES)
+
+    async def room(self) -> None:
+        """Wait until the outbox is less than half full. Part of ``Sink``."""
+        await self._writer.room(self._max_unsent // 2)
+
+    def close(self, code: int) -> None:
+        """Close the connection; v1 is told why before (§2.7)."""
+        if self._closed:
+            return
+        self._closed = True
+        if self.v1:
+            self._writer.write(Outgoing(encode.closing(code)))
+        self._writer.close(code)

@@ -1,0 +1,90 @@
+"""``manage.py runhub``: the server, with uvicorn set up as the hub needs it."""
+
+import asyncio
+import errno
+import socket
+from argparse import ArgumentParser
+from typing import Any
+
+import uvicorn
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from hub.conf import hub_settings
+from hub.gateway.entrance import entrance
+from hub.gateway.server import HubServer, HubWebSocketProtocol
+
+
+class Command(BaseCommand):
+    """Serves until SIGTERM or Ctrl-C, then drains."""
+
+    help = "Serve the hub, its admin and its sockets until SIGTERM or Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Part of BaseCommand."""
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="port; 0: any free one")
+
+    def handle(self, *, host: str, port: int, **_: Any) -> None:
+        """Part of BaseCommand."""
+        self._migrate()
+        listener = _listen(host, port)
+        config = _config(host)
+        server = HubServer(
+            config,
+            on_listening=lambda actual: self._say(host, actual),
+            drain=entrance.drain,
+        )
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(server.serve(sockets=[listener]))
+        if not server.started:
+            raise CommandError("The hub did not start; the lines above say why.")
+
+    def _migrate(self) -> None:
+        """A newcomer's first start simply works; later ones bring the tables up to date."""
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            self.stderr.write("Bringing the database up to date.")
+            call_command("migrate", verbosity=0)
+        connection.close()
+
+    def _say(self, host: str, port: int) -> None:
+        shown = f"[{host}]" if ":" in host else host
+        self.stderr.write(
+            f"TaskHub listens on http://{shown}:{port}/ (clients: ws://{shown}:{port}/)"
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"Port {port} of {host} is in use; choose another one with --port."
+        else:
+            message = f"Cannot listen on {host}, port {port}: {error.strerror}."
+        raise CommandError(message) from None
+
+
+def _config(host: str) -> uvicorn.Config:
+    limits = hub_settings().limits
+    return uvicorn.Config(
+        "taskhub_site.asgi:application",
+        host=host,
+        loop="uvloop",
+        http="httptools",
+        ws=HubWebSocketProtocol,
+        ws_max_size=limits.max_frame_bytes,
+        ws_per_message_deflate=False,
+        ws_ping_interval=limits.ping_interval_ms / 1000,
+        ws_ping_timeout=limits.pong_timeout_ms / 1000,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        log_level="warning",  # its chatter about each connection; the hub logs what matters
+        server_header=False,
+        timeout_graceful_shutdown=limits.drain_timeout_ms // 1000 or 1,
+    )

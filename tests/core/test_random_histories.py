@@ -1,0 +1,429 @@
+"""Random histories: whatever happens, memory says what the facts say, and each end is true.
+
+A machine plays publishers, services, groups, strangers and time against the engine.
+``audit`` looks at everything after each step; at the end of each example all deadlines
+pass, after which nothing may be left and each outcome must be true of what happened.
+"""
+
+import os
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from hub.core import inputs
+from hub.core.access import Access, PatternSet, access
+from hub.core.effects import Deliver, Effect, Offer, Refuse, Unchanged
+from hub.core.facts import Event
+from hub.core.task import Task, restore
+from hub.core.values import EventKind, Expect, ParticipantState, Settle
+from tests.core.helpers import World, audit, client_of, let_everything_end, shown_effect
+
+#: Examples in CI, and on a developer's machine.
+EXAMPLES = 2_000 if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1" else 200
+
+CLIENTS = ("p", "q", "a", "b", "g", "z")
+ACTIONS = ("x:y", "x/sub:y", "other:z")
+PATTERNS = ("x:y", "x", "*", "x/sub")
+#: what clients may do, by how much was withdrawn from them
+RIGHTS = (("*",), ("*",), ("x",), ("other",), ())
+MAX_LIVE = 10
+LIMITS = {
+    "resume_grace_ms": 1_000,
+    "max_events_per_task": 12,
+    "max_participants_per_task": 5,
+    "max_open_tasks_per_client": 4,
+    "max_open_tasks": 6,
+    "max_subscriptions": 3,
+}
+
+number = st.integers(0, 11)
+kinds = st.sampled_from([k for k in EventKind if k is not EventKind.INIT])
+bodies = st.sampled_from(("0", "null", '"why"'))
+BODILESS = (EventKind.START, EventKind.END)
+
+Sent = inputs.Init | inputs.Report
+
+
+def rights(client: str, verb: tuple[str, ...] = ("*",)) -> Access:
+    """``z`` is a stranger to every action."""
+    return access(client, sub=() if client == "z" else verb, pub=("*",), group=client == "g")
+
+
+class Histories(RuleBasedStateMachine):
+    """Clients at random."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = self.make_world()
+        self.live: list[str] = []
+        self.task_ids: list[str] = []
+        self.sent: list[Sent] = []
+        self.names = 0
+        self.unstored_next = False
+
+    def make_world(self) -> World:
+        """The world to play in."""
+        return World(**LIMITS)
+
+    # What is there
+
+    def connection(self, n: int) -> str:
+        """One of the live connections."""
+        return self.live[n % len(self.live)]
+
+    def task_id(self, n: int) -> str:
+        """One of the tasks there were."""
+        return self.task_ids[n % len(self.task_ids)]
+
+    def open_tasks(self) -> list[Task]:
+        """Tasks under way."""
+        return list(self.world.engine.books.open.values())
+
+    def fresh(self, prefix: str) -> str:
+        """A name not used before."""
+        self.names += 1
+        return f"{prefix}{self.names}"
+
+    def do(self, item: inputs.Decided) -> list[Effect]:
+        """Act, and hold a refusal to changing nothing."""
+        effects = self.world.do(item)
+        if any(isinstance(e, Refuse) for e in effects):
+            assert not any(d.facts for d in self.world.decisions) or len(effects) > 0
+        return effects
+
+    def open(self, client: str) -> str:
+        """One more connection."""
+        name = f"{client}.{self.fresh('')}"
+        self.do(inputs.Connected(connection=name, access=rights(client)))
+        self.live.append(name)
+        return name
+
+    def report(self, conn: str, task_id: str, kind: EventKind, body: str) -> list[Effect]:
+        """Send an event with a fresh id."""
+        report = inputs.Report(
+            connection=conn,
+            kind=kind,
+            task_id=task_id,
+            event_id=self.fresh("e"),
+            body=None if kind in BODILESS else body,
+        )
+        self.sent.append(report)
+        return self.do(report)
+
+    # Rules
+
+    @initialize(services=st.lists(st.sampled_from("aabgg"), max_size=4))
+    def begin(self, services: str) -> None:
+        """A publisher, and some services."""
+        self.open("p")
+        for client in services:
+            self.subscribe_as(self.open(client), "x:y", exact=False, group=False)
+
+    @precondition(lambda self: len(self.live) < MAX_LIVE)
+    @rule(client=st.sampled_from(CLIENTS), pattern=st.sampled_from(PATTERNS), flags=number)
+    def connect(self, client: str, pattern: str, flags: int) -> None:
+        name = self.open(client)
+        if flags % 4:
+            self.subscribe_as(name, pattern, exact=flags % 4 == 1, group=flags > 7)
+
+    @rule(conn=number, pattern=st.sampled_from(PATTERNS), exact=st.booleans(), group=st.booleans())
+    def subscribe(self, conn: int, pattern: str, exact: bool, group: bool) -> None:
+        self.subscribe_as(self.connection(conn), pattern, exact=exact, group=group)
+
+    def subscribe_as(self, name: str, pattern: str, *, exact: bool, group: bool) -> None:
+        """Subscribe; open tasks still waiting come along (§3)."""
+        command = inputs.Subscribe(connection=name, pattern=pattern, exact=exact, group=group)
+        effects = self.do(command)
+        if not isinstance(effects[0], Refuse) and self.settled_down():
+            for task in self.open_tasks():
+                self.assert_offered(task, name, pattern, exact, group)
+
+    def settled_down(self) -> bool:
+        """Whether the last step was stored."""
+        return not self.unstored_next or self.world.unstored
+
+    def assert_offered(
+        self, task: Task, name: str, pattern: str, exact: bool, group: bool
+    ) -> None:
+        covered = task.action == pattern if exact else PatternSet((pattern,)).covers(task.action)
+        waits = self.world.now < task.start_deadline and task.outcome is None
+        full = len(task.participants) >= LIMITS["max_participants_per_task"]
+        if covered and waits and not task.claimed_by and not full:
+            mine = [p for p in task.participants.values() if p.client == client_of(name)]
+            grouped = group or client_of(name) == "g"
+            assert any(p.connection == name or (grouped and p.group) for p in mine)
+
+    @rule(conn=number, pattern=st.sampled_from(PATTERNS))
+    def unsubscribe(self, conn: int, pattern: str) -> None:
+        self.do(inputs.Unsubscribe(connection=self.connection(conn), pattern=pattern))
+
+    @rule(
+        conn=number,
+        action=st.sampled_from(("x:y", "x:y", "x:y", *ACTIONS)),
+        timeouts=st.sampled_from(((None, None), (0, 9), (300, 5_000), (9_000, 9_001), (50, 20))),
+        settle=st.sampled_from(Settle),
+        expect=st.sampled_from(Expect),
+        claim=number,
+    )
+    def init(
+        self,
+        conn: int,
+        action: str,
+        timeouts: tuple[int | None, int | None],
+        settle: Settle,
+        expect: Expect,
+        claim: int,
+    ) -> None:
+        start, end = timeouts
+        command = inputs.Init(
+            connection=self.connection(conn),
+            task_id=self.fresh("t"),
+            event_id=self.fresh("e"),
+            action=action,
+            payload="{}",
+            start_timeout=start,
+            end_timeout=end,
+            settle=settle,
+            expect=expect,
+            claim=claim > 8,
+        )
+        self.sent.append(command)
+        self.task_ids.append(command.task_id)
+        self.do(command)
+
+    def init_again(self, command: inputs.Init, other: inputs.Init) -> None:
+        """Not used by rules: kept for subclasses."""
+
+    @precondition(lambda self: self.open_tasks())
+    @rule(n=number, kind=kinds, body=bodies)
+    def work(self, n: int, kind: EventKind, body: str) -> None:
+        """A participant does something."""
+        pairs = [
+            (p.connection, task.task_id)
+            for task in self.open_tasks()
+            for p in task.participants.values()
+            if p.connection in self.live
+        ]
+        if pairs:
+            conn, task_id = pairs[n % len(pairs)]
+            self.report(conn, task_id, kind, body)
+
+    @precondition(lambda self: self.open_tasks())
+    @rule(n=number, outcome=st.sampled_from((EventKind.SUCCESS, EventKind.FAIL)), body=bodies)
+    def finish_as_taskhubjs_does(self, n: int, outcome: EventKind, body: str) -> None:
+        """The outcome, and ``end`` right behind it, which is never an error."""
+        active = [
+            (p.connection, task.task_id)
+            for task in self.open_tasks()
+            for p in task.active()
+            if p.connection in self.live
+        ]
+        if active:
+            conn, task_id = active[n % len(active)]
+            self.report(conn, task_id, outcome, body)
+            effects = self.report(conn, task_id, EventKind.END, body)
+            assert not any(isinstance(e, Refuse) for e in effects)
+
+    @precondition(lambda self: self.task_ids)
+    @rule(conn=number, task=number, kind=kinds, body=bodies)
+    def meddle(self, conn: int, task: int, kind: EventKind, body: str) -> None:
+        """Anyone says anything of any task."""
+        effects = self.report(self.connection(conn), self.task_id(task), kind, body)
+        if kind is EventKind.END:
+            assert not any(isinstance(e, Refuse) for e in effects)
+
+    @precondition(lambda self: self.sent)
+    @rule(n=number, conn=number, change=number, body=bodies)
+    def repeat(self, n: int, conn: int, change: int, body: str) -> None:
+        """An eventId once more: the same event, or with another content, or of another task."""
+        first = self.sent[-1 - n % len(self.sent)]
+        name = self.connection(conn)
+        if isinstance(first, inputs.Init) and change < 10:
+            self.repeat_init(first, name, body if change < 4 else first.payload)
+        elif isinstance(first, inputs.Report):
+            self.repeat_report(first, name, body if change < 3 else first.body, change)
+
+    def repeat_init(self, first: inputs.Init, name: str, payload: str) -> None:
+        """§4.7: the same from the same client changes nothing."""
+        command = inputs.Init(
+            connection=name,
+            task_id=first.task_id,
+            event_id=first.event_id,
+            action=first.action,
+            payload=payload,
+            start_timeout=first.start_timeout,
+            end_timeout=first.end_timeout,
+            settle=first.settle,
+            expect=first.expect,
+            claim=first.claim,
+        )
+        key = self.world.keys.get(first.task_id)
+        effects = self.do(command)
+        if key is None:
+            return
+        assert not [d for d in self.world.decisions if d.facts and d.key == key]
+        same_client = client_of(name) == self.world.folded[key].publisher
+        if same_client and payload == first.payload:
+            assert [shown_effect(e) for e in effects] == [f"{first.task_id}:unchanged 1 > {name}"]
+        else:
+            assert isinstance(effects[0], Refuse)
+
+    def repeat_report(
+        self, first: inputs.Report, name: str, body: str | None, change: int
+    ) -> None:
+        """§4.7: the same from the same client changes nothing, else it conflicts."""
+        task_id = self.task_id(change) if change in (3, 4) else first.task_id
+        command = inputs.Report(
+            connection=name, kind=first.kind, task_id=task_id, event_id=first.event_id, body=body
+        )
+        key = self.world.keys.get(task_id)
+        stored = None
+        if key is not None:
+            events = (f for f in self.world.facts[key] if isinstance(f, Event))
+            stored = next((e for e in events if e.event_id == first.event_id), None)
+        effects = self.do(command)
+        if stored is None or first.kind is EventKind.END:
+            return
+        assert not any(d.facts for d in self.world.decisions)
+        allowed = self.world.engine.books.connections[name].access.sub.covers("x:y")
+        if client_of(name) == stored.by and body == stored.body and allowed:
+            shown = shown_effect(effects[0])
+            if stored.created is None and self.world.folded[key].action == "x:y":
+                prefix = "" if task_id == "t" else f"{task_id}:"
+                assert shown == f"{prefix}unchanged {stored.seq} > {name}"
+        else:
+            assert isinstance(effects[0], Refuse | Unchanged)
+
+    @precondition(lambda self: self.task_ids)
+    @rule(conn=number, task=number)
+    def cancel(self, conn: int, task: int) -> None:
+        self.do(inputs.Cancel(connection=self.connection(conn), task_id=self.task_id(task)))
+
+    @precondition(lambda self: self.open_tasks())
+    @rule(n=number)
+    def operator_cancels(self, n: int) -> None:
+        tasks = self.open_tasks()
+        task_id = tasks[n % len(tasks)].task_id
+        self.do(inputs.OperatorCancel(task_id=task_id, operator="o", reason='"x"'))
+
+    @precondition(lambda self: self.task_ids)
+    @rule(task=number, kind=kinds, body=bodies)
+    def ask_as_a_stranger(self, task: int, kind: EventKind, body: str) -> None:
+        """§5.5: whether the task exists or not, the answer is the same."""
+        name = next((c for c in self.live if client_of(c) == "z"), None) or self.open("z")
+        task_id = self.task_id(task)
+        if self.world.keys.get(task_id) and self.world.task(task_id).publisher == "z":
+            return
+        answers = [
+            self.answer(inputs.Report, name, i, kind=kind, event_id="s", body=body)
+            for i in (task_id, "nowhere")
+        ]
+        assert answers[0] == answers[1]
+        answers = [self.answer(inputs.Cancel, name, i) for i in (task_id, "nowhere")]
+        assert answers[0] == answers[1]
+
+    def answer(self, kind: type, name: str, task_id: str, **fields: object) -> object:
+        """Code and text of the refusal, or nothing."""
+        (effect,) = self.do(kind(connection=name, task_id=task_id, **fields))
+        if isinstance(effect, Refuse):
+            return effect.rejection.code, effect.rejection.message
+        assert isinstance(effect, Unchanged)
+        return effect.task, effect.seq
+
+    @precondition(lambda self: len(self.live) > 1)
+    @rule(conn=number)
+    def lose(self, conn: int) -> None:
+        self.lose_connection(self.connection(conn))
+
+    @precondition(lambda self: len(self.live) > 1 and self.open_tasks())
+    @rule(n=number, back=st.booleans())
+    def lose_a_participant(self, n: int, back: bool) -> None:
+        """Its connection goes; with ``back``, another one of its client subscribes."""
+        names = [p.connection for task in self.open_tasks() for p in task.active()]
+        names = [name for name in names if name in self.live]
+        if names:
+            name = names[n % len(names)]
+            self.lose_connection(name)
+            if back or not self.live:
+                client = client_of(name)
+                self.subscribe_as(self.open(client), "x:y", exact=False, group=False)
+
+    def lose_connection(self, name: str) -> None:
+        """A connection is gone."""
+        self.live.remove(name)
+        self.do(inputs.Disconnected(connection=name))
+
+    @rule(conn=number, verb=st.sampled_from(RIGHTS))
+    def change_rights(self, conn: int, verb: tuple[str, ...]) -> None:
+        name = self.connection(conn)
+        self.do(inputs.AccessChanged(connection=name, access=rights(client_of(name), verb)))
+        for task in self.open_tasks():
+            if task.publisher != client_of(name) and not PatternSet(verb).covers(task.action):
+                assert name not in [p.connection for p in task.active()] or self.unstored_next
+
+    @rule(ms=st.sampled_from((1, 7, 8, 50, 100, 100, 300, 900, 1_000, 5_000, 60_000)))
+    def wait(self, ms: int) -> None:
+        self.world.tick(ms)
+
+    @rule(ms=st.sampled_from((1, 50, 100, 1_000)))
+    def time_flies(self, ms: int) -> None:
+        """Time passes, and the hub is late to see it."""
+        self.world.now += ms
+
+    @precondition(lambda self: self.task_ids)
+    @rule(connections=st.booleans(), ms=st.sampled_from((0, 50, 10_000)))
+    def restart(self, connections: bool, ms: int) -> None:
+        """The hub's process ends; or only its memory is made again."""
+        self.compare_rows()
+        self.world.now += ms
+        if connections:
+            self.world.read_anew()
+            return
+        self.world.restart()
+        self.live = []
+        for client in ("p", "a"):
+            self.open(client)
+
+    def compare_rows(self) -> None:
+        """What rows tell of a task is the task: its events, and its participants as they are."""
+        for key, task in self.world.folded.items():
+            events = [f for f in self.world.facts[key] if isinstance(f, Event)]
+            again = restore(events, task.participants.values(), task.start_deadline)
+            assert again == task
+
+    @rule()
+    def fail_to_store(self) -> None:
+        """The next facts are not stored: nobody hears, and memory is made again."""
+        self.world.unstored = self.unstored_next = True
+
+    # What holds
+
+    @invariant()
+    def sound(self) -> None:
+        """After each step."""
+        if not self.world.unstored:
+            self.unstored_next = False
+        audit(self.world)
+
+    def teardown(self) -> None:
+        """All deadlines pass."""
+        self.world.unstored = False
+        let_everything_end(self.world)
+        self.compare_rows()
+
+
+class TestHistories(Histories.TestCase):  # type: ignore[name-defined,misc]
+    """The machine as a test."""
+
+    pytestmark = pytest.mark.timeout(900)
+    settings = settings(
+        max_examples=EXAMPLES, stateful_step_count=30, deadline=None, print_blob=True
+    )
