@@ -107,15 +107,14 @@ async def hub_running(
 
 
 def port_choose(wanted: int | None) -> int:
-    """The port asked for, else the usual one if it is free, else any."""
-    if wanted is not None:
-        return wanted
-    for port in (USUAL_PORT, 0):
-        with socket.socket() as probe, suppress(OSError):
+    """The port asked for, else the usual one if it is free, else any. Raises DemoFailed."""
+    # Asked for and taken, the port's other owner would be mistaken for the hub.
+    for port in (USUAL_PORT, 0) if wanted is None else (wanted,):
+        with socket.socket() as probe, suppress(OSError, OverflowError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))
             return int(probe.getsockname()[1])
-    raise DemoFailed("No port is free on this machine.")
+    raise DemoFailed("No port is free." if wanted is None else f"Port {wanted} cannot be used.")
 
 
 @contextmanager

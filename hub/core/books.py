@@ -111,7 +111,9 @@ class Books:
         for participant in task.participants.values():
             connection = self.connections.get(participant.connection)
             if connection is not None:
-                connection.participations[key] = participant.number
+                lost = participant.state is ParticipantState.LOST
+                if not lost or key not in connection.participations:
+                    connection.participations[key] = participant.number
                 connection.busy += participant.active
         self.open_window(task)
 
@@ -188,6 +190,7 @@ class Books:
             connection = self.connections.get(participant.connection)
             if connection is not None:
                 connection.participations.pop(key, None)
+                connection.busy -= participant.active  # only of a task that was never stored
                 self._let_go(connection)
         self.remember(remembered(task))
 

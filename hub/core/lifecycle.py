@@ -188,11 +188,12 @@ def check(task: Task, number: int, kind: EventKind, max_events: int) -> None:
         raise Rejection(
             Code.ILLEGAL_TRANSITION, f"This participant is {state}; it cannot send {kind} any more."
         )
-    if not number and task.outcome is not None:
+    if not number and task.outcome is not None and kind is not E.END:
         raise Rejection(
             Code.ILLEGAL_TRANSITION, f"This task is settled ({task.outcome}); only its end remains."
         )
-    if kind is E.UPDATE and task.seq >= max_events:
+    room = max_events - task.seq - (state is P.OFFERED)  # an implied start takes a seq too
+    if kind is E.UPDATE and room < 1:
         # docs/protocol.md §7; outcomes always pass.
         raise Rejection(
             Code.LIMIT, f"A task has at most {max_events} events; send its outcome now."

@@ -41,6 +41,7 @@ class Membership:
                 f"A connection has at most {self._limits.max_subscriptions} subscriptions; "
                 "subscribe to a noun that covers several actions.",
             )
+        self._drop_subscription(connection, pattern)  # it may have been subscribed otherwise
         known[pattern] = Subscription(command.exact, command.group)
         self.books.interest.add(connection.id, pattern, exact=command.exact, group=command.group)
         answer = Acknowledge(
@@ -52,9 +53,9 @@ class Membership:
         decisions = [Decision(key=0, facts=[], effects=[answer])]
         for task in self._offers.waiting(pattern, exact=command.exact, now=now):
             turn = self._desk.turn(task, now)
-            offer = self._offers.late(turn, connection, group=command.group)
-            if offer is not None:
-                decisions.append(self._desk.decision(turn, offers=[offer]))
+            offers = self._offers.late(turn, connection, group=command.group)
+            if turn.facts:
+                decisions.append(self._desk.decision(turn, offers=offers))
         return decisions
 
     def unsubscribe(self, command: Unsubscribe) -> list[Decision]:
@@ -90,7 +91,7 @@ class Membership:
         for task, participant in self._at_work(connection):
             # docs/protocol.md §5.6: it has not started, so another one can at once.
             waiting = participant.group and participant.state is ParticipantState.OFFERED
-            if waiting and self._offers.group_taker(task.action, participant.client):
+            if waiting and self._offers.group_taker(task, participant.client):
                 decisions.append(self._lose(task, participant, reasons.SERVICE_LOST, now))
         if connection.busy:
             self.books.deadlines.arm(connection.id, now + self._limits.resume_grace_ms)
@@ -109,11 +110,11 @@ class Membership:
 
     def _lose(self, task: Task, participant: Participant, why: Body, now: int) -> Decision:
         turn = self._desk.turn(task, now)
-        offer = None
+        offers = []
         if participant.group and task.outcome is None:
-            offer = self._offers.again(turn, participant)
+            offers = self._offers.again(turn, participant)
         lifecycle.lose(turn, participant.number, why)
-        return self._desk.decision(turn, offers=[offer] if offer else [])
+        return self._desk.decision(turn, offers=offers)
 
     def access_changed(self, item: AccessChanged, now: int) -> list[Decision]:
         """Take away what is no longer allowed (§2.8, §5.5)."""
@@ -124,10 +125,14 @@ class Membership:
         for pattern in list(connection.subscriptions):
             if not item.access.sub.covers(pattern):
                 self._drop_subscription(connection, pattern)
+        return self._withdraw(connection, now)
+
+    def _withdraw(self, connection: Connection, now: int) -> list[Decision]:
+        rights = connection.access
         return [
             self._lose(task, participant, reasons.FORBIDDEN, now)
             for task, participant in self._at_work(connection)
-            if item.access.client != task.publisher and not item.access.sub.covers(task.action)
+            if rights.client != task.publisher and not rights.sub.covers(task.action)
         ]
 
     def tick(self, now: int) -> list[Decision]:
@@ -136,7 +141,8 @@ class Membership:
         for key in self.books.deadlines.due(now):
             if isinstance(key, int):
                 task = self.books.by_key.get(key)
-                if task is not None:  # else ended by a loss a moment ago
+                # Else a loss a moment ago ended it, or had its start window opened again.
+                if task is not None and now >= min(task.start_deadline, task.end_deadline):
                     decisions.append(self._task_due(task, now))
             else:
                 decisions += self._grace_over(key, now)
@@ -179,6 +185,9 @@ class Membership:
                 turn = self._desk.turn(task, now)
                 lifecycle.reopen_window(turn, grace_ends)
                 decisions.append(self._desk.decision(turn))
+        for connection in list(self.books.connections.values()):
+            if connection.live:  # its rights may have changed while nothing could be stored
+                decisions += self._withdraw(connection, now)
         return decisions
 
     def _expect_back(self, participant: Participant, until: int) -> None:

@@ -28,12 +28,17 @@ class Offers:
         self._books = books
         self._max = max_participants
 
-    def takers(self, action: str) -> list[Taker]:
-        """Everyone who gets a new task of this action: one connection for each group."""
+    def takers(self, action: str, unseen: int = 0) -> list[Taker]:
+        """Everyone who gets a new task of this action: one connection for each group.
+
+        With the key of a task as ``unseen``: of those that have not had it yet.
+        """
         found: list[Taker] = []
         groups: dict[str, Connection] = {}
         for subscriber in self._books.interest.covering(action)[: self._max]:
             connection = self._books.connections[subscriber.connection]
+            if unseen in connection.participations:
+                continue
             access = connection.access
             if not (subscriber.group or access.group):
                 found.append(Taker(access.client, connection.id, False))
@@ -44,9 +49,9 @@ class Offers:
         found.extend(Taker(client, least.id, True) for client, least in groups.items())
         return found
 
-    def group_taker(self, action: str, client: str) -> str | None:
-        """The least busy connection in this client's group, or None."""
-        for taker in self.takers(action):
+    def group_taker(self, task: Task, client: str) -> str | None:
+        """The least busy connection in this client's group that has not had the task, or None."""
+        for taker in self.takers(task.action, unseen=task.key):
             if taker.group and taker.client == client:
                 return taker.connection
         return None
@@ -61,11 +66,11 @@ class Offers:
                 if now < task.start_deadline and task.outcome is None and not task.claimed_by:
                     yield task
 
-    def late(self, turn: Turn, connection: Connection, *, group: bool) -> Offer | None:
-        """Offer a waiting task to a late subscriber; None when it has it already."""
+    def late(self, turn: Turn, connection: Connection, *, group: bool) -> list[Offer]:
+        """Offer a waiting task to a late subscriber; no facts when it has it already."""
         task = turn.task
         if task.key in connection.participations:
-            return None
+            return []
         client = connection.access.client
         group = group or connection.access.group
         mine = [p for p in task.participants.values() if p.client == client]
@@ -74,20 +79,28 @@ class Offers:
             if away and participant.state is ParticipantState.OFFERED:
                 self._books.unbind(task, participant.connection)
                 lifecycle.move(turn, participant, connection.id)
-                return Offer(event=task.init, to=connection.id)
+                return _init_to(connection.id, task)
         if group and any(p.group and p.state is not ParticipantState.LOST for p in mine):
-            return None
+            return []
         if len(task.participants) >= self._max:
-            return None
+            return []
         lifecycle.offer(turn, client=client, connection=connection.id, group=group)
-        return Offer(event=task.init, to=connection.id)
+        return _init_to(connection.id, task)
 
-    def again(self, turn: Turn, lost: Participant) -> Offer | None:
+    def again(self, turn: Turn, lost: Participant) -> list[Offer]:
         """Offer a task to the next of a group, whose participant is about to be lost (§5.6)."""
         task = turn.task
-        connection = self.group_taker(task.action, lost.client)
-        if connection is None or task.key in self._books.connections[connection].participations:
-            return None
+        connection = self.group_taker(task, lost.client)
+        if connection is None:
+            return []
         lifecycle.offer(turn, client=lost.client, connection=connection, group=True)
         lifecycle.reopen_window(turn, max(task.start_deadline, turn.now + task.start_timeout))
-        return Offer(event=task.init, to=connection)
+        return _init_to(connection, task)
+
+
+def _init_to(connection: str, task: Task) -> list[Offer]:
+    """The init for a new participant; the connection that published it has heard it (§4.4)."""
+    assert task.init.created is not None
+    if connection == task.init.created.connection:
+        return []
+    return [Offer(event=task.init, to=connection)]

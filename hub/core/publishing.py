@@ -1,7 +1,6 @@
 """Commands on tasks: init, the reports of participants, cancel (docs/protocol.md §4, §5)."""
 
 from hub.core import lifecycle, reasons
-from hub.core.access import Access
 from hub.core.books import Books, Connection, Remembered, visible
 from hub.core.decision import Decision, Desk, event_conflict, shown, unchanged, unknown_task
 from hub.core.errors import Code, Rejection, TaskNotLoaded
@@ -34,16 +33,6 @@ class Publishing:
         if isinstance(command, Report) and command.kind is EventKind.END:
             return [unchanged(command)]
         raise unknown_task()
-
-    def visible(self, task: Task | Remembered, access: Access) -> bool:
-        """Whether a client may know of a task: publisher, participant, or by *watch* (§3)."""
-        if access.client == task.publisher or access.watch.covers(task.action):
-            return True
-        if isinstance(task, Remembered):
-            took_part = access.client in task.clients
-        else:
-            took_part = any(p.client == access.client for p in task.participants.values())
-        return took_part and access.sub.covers(task.action)
 
     def init(self, command: Init, now: int) -> list[Decision]:
         """Publish a new task, or the same one again (§5.1, §4.7)."""
@@ -131,11 +120,13 @@ class Publishing:
         if task is None:
             return self._report_ended(command)
         connection = self.books.connections[command.connection]
+        stored = _stored(task, command, connection.access.client)
+        if stored is not None:
+            return [unchanged(command, task.key, stored)]
         number = self._role(task, connection)
         if number is None:
             return self.absent(command)
-        if self._is_repeat(task, command, connection.access.client):
-            return [unchanged(command, task.key, task.event_ids[command.event_id][2])]
+        self._check_event_id(command)
         lifecycle.check(task, number, command.kind, self._limits.max_events_per_task)
         participant = task.participants.get(number)
         if _changes_nothing(participant, command.kind):
@@ -166,16 +157,10 @@ class Publishing:
                     return participant.number
         return 0 if owner else None
 
-    def _is_repeat(self, task: Task | Remembered, command: Report, client: str) -> bool:
-        """Whether this very event is stored already (§4.7). Raises event-conflict."""
-        stored = task.event_ids.get(command.event_id)
-        if stored is None:
-            if command.event_id in self.books.event_owner:
-                raise event_conflict()
-            return False
-        if stored[:2] == (client, fingerprint(command.kind, command.body)):
-            return True
-        raise event_conflict()
+    def _check_event_id(self, command: Report) -> None:
+        """Refuse an eventId that was used for something else (§4.7), except on ``end`` (§5.4)."""
+        if command.event_id in self.books.event_owner and command.kind is not EventKind.END:
+            raise event_conflict()
 
     def _report_ended(self, command: Report) -> list[Decision]:
         """docs/protocol.md §5.8: repeats and a client's ``end`` are silent, the rest refused."""
@@ -186,8 +171,10 @@ class Publishing:
         took_part = access.client in ended.clients and access.sub.covers(ended.action)
         if access.client != ended.publisher and not took_part:
             return self.absent(command)
-        if self._is_repeat(ended, command, access.client):
-            return [unchanged(command, ended.key, ended.event_ids[command.event_id][2])]
+        stored = _stored(ended, command, access.client)
+        if stored is not None:
+            return [unchanged(command, ended.key, stored)]
+        self._check_event_id(command)
         raise Rejection(Code.TASK_ENDED, "This task has ended.")
 
     def _ended(self, task_id: str) -> Remembered:
@@ -223,6 +210,14 @@ class Publishing:
         why = reasons.cancelled(f"operator {item.operator}", item.reason)
         lifecycle.cancel(turn, by=HUB, reason=why)
         return [self._desk.decision(turn)]
+
+
+def _stored(task: Task | Remembered, command: Report, client: str) -> int | None:
+    """The seq of this very event from this client, if it is stored already (§4.7)."""
+    stored = task.event_ids.get(command.event_id)
+    if stored is None or stored[:2] != (client, fingerprint(command.kind, command.body)):
+        return None
+    return stored[2]
 
 
 def _changes_nothing(participant: Participant | None, kind: EventKind) -> bool:

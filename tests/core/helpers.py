@@ -26,7 +26,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from hub.core import inputs
-from hub.core.access import access
+from hub.core.access import Access, access
 from hub.core.books import remembered
 from hub.core.decision import Decision
 from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Unchanged
@@ -39,6 +39,8 @@ from hub.core.values import HUB, EventKind, Expect, ParticipantState, Settle
 
 #: The time at which every story begins: a multiple of the deadlines' grain.
 BEGIN = 1_000_000
+#: The start window of a story's tasks: a multiple of the grain too, so that it ends in time.
+START_WINDOW = 96
 
 COMMANDS = {
     "update": EventKind.UPDATE,
@@ -108,8 +110,9 @@ class World:
 
     def _commit(self, decisions: list[Decision]) -> list[Effect]:
         self.decisions += decisions
-        if self.unstored and any(d.facts for d in decisions):
+        if self.unstored and any(d.facts and self._taken(d) is None for d in decisions):
             self.unstored = False
+            self.decisions = []
             return self.read_anew()
         effects: list[Effect] = []
         for decision in decisions:
@@ -222,6 +225,8 @@ class Story:
         who, verb, *rest = words
         options = dict(w.split("=", 1) for w in rest if "=" in w)
         plain = [w for w in rest if "=" not in w]
+        if verb in {"connect", "access"} and "group" in plain:
+            options["group"] = "yes"
         if who == "operator":
             reason = plain[0] if plain else None
             task_id = options.get("task", "t")
@@ -229,9 +234,7 @@ class Story:
                 inputs.OperatorCancel(task_id=task_id, operator="operator", reason=reason)
             )
         if verb == "access":
-            return self.world.do(
-                inputs.AccessChanged(connection=who, access=_access(who, options))
-            )
+            return self.world.do(inputs.AccessChanged(connection=who, access=_access(who, options)))
         if who not in self.world.engine.books.connections and verb != "lost":
             self.world.do(inputs.Connected(connection=who, access=_access(who, options)))
         return self._by_connection(who, verb, plain, options)
@@ -261,9 +264,7 @@ class Story:
             case "cancel":
                 reason = plain[0] if plain else None
                 task_id = options.get("task", "t")
-                return self.world.do(
-                    inputs.Cancel(connection=who, task_id=task_id, reason=reason)
-                )
+                return self.world.do(inputs.Cancel(connection=who, task_id=task_id, reason=reason))
             case _:
                 return self.world.do(
                     inputs.Report(
@@ -294,7 +295,7 @@ class Story:
         return options.get("id") or f"e{next(self._event_ids)}"
 
 
-def _access(who: str, options: dict[str, str]) -> inputs.Access:
+def _access(who: str, options: dict[str, str]) -> Access:
     def patterns(verb: str, default: str) -> list[str]:
         return [p for p in options.get(verb, default).split(",") if p]
 
@@ -344,7 +345,8 @@ def _prefix(task_id: str) -> str:
 
 def steps(script: str) -> Iterator[tuple[str, list[str]]]:
     """The steps of a story, each with the lines of transcript beside it."""
-    step, expected = "", []
+    step = ""
+    expected: list[str] = []
     for line in filter(str.strip, script.splitlines()):
         left, _, right = (part.strip() for part in line.partition("|"))
         if left:
@@ -358,7 +360,7 @@ def steps(script: str) -> Iterator[tuple[str, list[str]]]:
 
 def check(script: str, **limits: int) -> World:
     """Act a story out: each step tells just what stands beside it, and memory stays sound."""
-    world = World(**limits)
+    world = World(**{"start_timeout_ms": START_WINDOW, **limits})
     story = Story(world)
     for step, expected in steps(script):
         assert story.act(step) == expected, step
@@ -429,9 +431,10 @@ def _audit_audience(world: World, effect: Deliver) -> None:
     at_work = {
         p.connection for p in task.participants.values() if p.state is not ParticipantState.LOST
     }
+    just_lost = {p.connection for p in task.participants.values() if p.done_at == world.now}
     told = set(effect.to)
     assert at_work <= told
-    for connection in told - at_work:
+    for connection in told - at_work - just_lost:
         assert client_of(connection) == task.publisher
     assert any(client_of(connection) == task.publisher for connection in told)
 
@@ -445,9 +448,12 @@ def _audit_connections(world: World) -> None:
                 busy[participant.connection] += 1
                 connection = books.connections[participant.connection]
                 assert connection.participations[task.key] == participant.number
+                allowed = connection.access.sub.covers(task.action)
+                assert allowed or not connection.live or participant.client == task.publisher
             elif participant.state is not ParticipantState.LOST:
                 known = books.connections.get(participant.connection)
-                assert known is None or known.participations[task.key] == participant.number
+                if known is not None and known.live:
+                    assert known.participations[task.key] == participant.number
     for name, connection in books.connections.items():
         assert connection.id == name
         assert connection.busy == busy[name]

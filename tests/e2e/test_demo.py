@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections import defaultdict
@@ -82,16 +83,21 @@ def test_tasks_of_all_kinds_go_from_init_to_end(tmp_path: Path) -> None:
     assert secret.read_text().strip() in output
 
 
+def until_one_has_ended(process: subprocess.Popen[str]) -> str:
+    """The output up to the end of the first mail."""
+    assert process.stdout is not None
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if "email:send" in line and " end " in line:
+            return seen
+    raise AssertionError(f"the demo ended early:\n{seen}")
+
+
 def test_ctrl_c_ends_it_and_leaves_no_process_and_it_can_run_again(tmp_path: Path) -> None:
     for _ in range(2):
         with demo(tmp_path / "data") as process:
-            assert process.stdout is not None
-            seen = ""
-            for line in process.stdout:
-                seen += line
-                if "email:send" in line and " end " in line:
-                    break
-            assert process.poll() is None, seen
+            seen = until_one_has_ended(process)
             os.killpg(process.pid, signal.SIGINT)  # what a terminal does
             rest, _ = process.communicate(timeout=30)
             assert process.returncode == 0, seen + rest
@@ -99,9 +105,23 @@ def test_ctrl_c_ends_it_and_leaves_no_process_and_it_can_run_again(tmp_path: Pat
             assert session_members(process.pid) == []
 
 
-def test_a_hub_that_cannot_start_is_reported(tmp_path: Path) -> None:
-    with demo(tmp_path / "data", "--port", "1000000") as process:
-        output, _ = process.communicate(timeout=60)
-        assert process.returncode == 1, output
-        assert "hub.log" in output
-        assert "Traceback" not in output.partition("The last lines")[0]
+def test_a_hub_that_dies_is_reported(tmp_path: Path) -> None:
+    with demo(tmp_path / "data") as process:
+        seen = until_one_has_ended(process)
+        for pid in session_members(process.pid):
+            if "runhub" in Path(f"/proc/{pid}/cmdline").read_text():
+                os.kill(pid, signal.SIGKILL)
+        rest, _ = process.communicate(timeout=30)
+        assert process.returncode == 1, seen + rest
+        assert "The hub ended with -9" in rest
+        assert "hub.log" in rest
+        assert session_members(process.pid) == []
+
+
+def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as owner:
+        port = owner.getsockname()[1]
+        with demo(tmp_path / "data", "--port", str(port)) as process:
+            output, _ = process.communicate(timeout=60)
+            assert process.returncode == 1, output
+            assert f"Port {port} cannot be used" in output
