@@ -38,6 +38,8 @@ class Pair:
 
         self._publisher = await connect(port, self._on_publisher, name="bench", key=key)
         self._service = await connect(port, on_service, name="bench", key=key)
+        for client in (self._publisher, self._service):
+            client.closed.add_done_callback(self._lost)
         self._service.send(b'{"cmd":"sub","id":"s","action":"' + self._action + b'"}')
         await subscribed
 
@@ -53,6 +55,10 @@ class Pair:
         """Close both connections."""
         self._publisher.transport.close()
         self._service.transport.close()
+
+    def _lost(self, _: asyncio.Future[None]) -> None:
+        if not self._done.done():
+            self._done.set_exception(ConnectionError("the hub closed a connection"))
 
     def _publish(self) -> None:
         self._left -= 1
@@ -72,7 +78,9 @@ class Pair:
 
     def _on_publisher(self, message: bytes) -> None:
         if b'"status":"error"' in message:
-            raise RuntimeError(message.decode())
+            if not self._done.done():
+                self._done.set_exception(RuntimeError(message.decode()))
+            return
         if b'"event":"end"' not in message:
             return
         self.latencies.append(time.perf_counter() - self._started.pop(_task_id(message)))

@@ -155,10 +155,9 @@ class Books:
 
     def _bind(self, task: Task, number: int, connection_id: str) -> None:
         self._audiences.pop(task.key, None)
-        connection = self.connections.get(connection_id)
-        if connection is not None:
-            connection.participations[task.key] = number
-            connection.busy += 1
+        connection = self.connections[connection_id]
+        connection.participations[task.key] = number
+        connection.busy += 1
 
     def _one_less(self, task: Task, number: int) -> None:
         connection = self.connections.get(task.participants[number].connection)
@@ -166,11 +165,11 @@ class Books:
             connection.busy -= 1
 
     def unbind(self, task: Task, connection_id: str) -> None:
-        """A participant is about to move away from this connection."""
-        connection = self.connections.get(connection_id)
-        if connection is not None and connection.participations.pop(task.key, None) is not None:
-            connection.busy -= 1
-            self._let_go(connection)
+        """A participant at work is about to move away from this connection."""
+        connection = self.connections[connection_id]
+        del connection.participations[task.key]
+        connection.busy -= 1
+        self._let_go(connection)
 
     def retire(self, task: Task) -> None:
         """The task has ended: remember its event ids for a while, forget the rest."""

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Generator
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -90,6 +91,13 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         """Part of asyncio.Protocol."""
         self._heard_at = self.loop.time()
         super().data_received(data)
+
+    async def send(self, message: Any) -> None:
+        """Part of the ASGI interface."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            # uvicorn would log an error: it takes a refused handshake for a forgotten one.
+            self.handshake_complete = True
 
     def close_with(self, code: int) -> None:
         """Send a close frame behind what is written, whether the peer reads or not."""

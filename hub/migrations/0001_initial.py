@@ -32,10 +32,10 @@ CREATE TABLE "hub_task" (
     "settle" varchar(16) NOT NULL,
     "expect" varchar(16) NOT NULL,
     "claim" bool NOT NULL,
-    CONSTRAINT "task_state_known" CHECK ("state" IN ('init', 'start', 'success', 'fail', 'end')),
-    CONSTRAINT "task_outcome_known" CHECK ("outcome" IN ('', 'success', 'fail')),
-    CONSTRAINT "task_settle_known" CHECK ("settle" IN ('any', 'first', 'all')),
-    CONSTRAINT "task_expect_known" CHECK ("expect" IN ('result', 'delivery'))
+    CONSTRAINT "task_state_known" CHECK (("state" = 'init' OR "state" = 'start' OR "state" = 'success' OR "state" = 'fail' OR "state" = 'end')),
+    CONSTRAINT "task_outcome_known" CHECK (("outcome" = '' OR "outcome" = 'success' OR "outcome" = 'fail')),
+    CONSTRAINT "task_settle_known" CHECK (("settle" = 'any' OR "settle" = 'first' OR "settle" = 'all')),
+    CONSTRAINT "task_expect_known" CHECK (("expect" = 'result' OR "expect" = 'delivery'))
 );
 CREATE INDEX "task_open" ON "hub_task" ("id") WHERE "ended_at" IS NULL;
 CREATE INDEX "task_ended" ON "hub_task" ("ended_at") WHERE "ended_at" IS NOT NULL;
@@ -55,13 +55,13 @@ CREATE TABLE "hub_task_event" (
     "participant" integer unsigned NOT NULL CHECK ("participant" >= 0),
     "participant_state" varchar(16) NULL,
     "stands_for" varchar(16) NULL,
-    CONSTRAINT "event_kind_known" CHECK ("kind" IN ('init', 'start', 'update', 'drop', 'success', 'fail', 'end')),
-    CONSTRAINT "event_state_known" CHECK ("state" IN ('init', 'start', 'success', 'fail', 'end')),
-    CONSTRAINT "event_participant_state_known" CHECK ("participant_state" IN ('offered', 'started', 'succeeded', 'failed', 'dropped', 'timed out', 'lost')),
-    CONSTRAINT "event_stands_for_known" CHECK ("stands_for" IN ('success', 'fail')),
+    CONSTRAINT "event_kind_known" CHECK (("kind" = 'init' OR "kind" = 'start' OR "kind" = 'update' OR "kind" = 'drop' OR "kind" = 'success' OR "kind" = 'fail' OR "kind" = 'end')),
+    CONSTRAINT "event_state_known" CHECK (("state" = 'init' OR "state" = 'start' OR "state" = 'success' OR "state" = 'fail' OR "state" = 'end')),
+    CONSTRAINT "event_participant_state_known" CHECK (("participant_state" = 'offered' OR "participant_state" = 'started' OR "participant_state" = 'succeeded' OR "participant_state" = 'failed' OR "participant_state" = 'dropped' OR "participant_state" = 'timed out' OR "participant_state" = 'lost')),
+    CONSTRAINT "event_stands_for_known" CHECK (("stands_for" = 'success' OR "stands_for" = 'fail')),
     PRIMARY KEY ("task", "seq")
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX "event_one_outcome" ON "hub_task_event" ("task") WHERE "kind" IN ('success', 'fail');
+CREATE UNIQUE INDEX "event_one_outcome" ON "hub_task_event" ("task") WHERE ("kind" = 'success' OR "kind" = 'fail');
 CREATE UNIQUE INDEX "event_one_end" ON "hub_task_event" ("task") WHERE "kind" = 'end';
 '''
 
@@ -77,7 +77,7 @@ CREATE TABLE "hub_participation" (
     "started_at" bigint NULL,
     "done_at" bigint NULL,
     "body" text NULL,
-    CONSTRAINT "participation_state_known" CHECK ("state" IN ('offered', 'started', 'succeeded', 'failed', 'dropped', 'timed out', 'lost')),
+    CONSTRAINT "participation_state_known" CHECK (("state" = 'offered' OR "state" = 'started' OR "state" = 'succeeded' OR "state" = 'failed' OR "state" = 'dropped' OR "state" = 'timed out' OR "state" = 'lost')),
     PRIMARY KEY ("task", "number")
 ) WITHOUT ROWID;
 '''
@@ -121,7 +121,7 @@ class Migration(migrations.Migration):
                         'db_table': 'hub_task',
                         'ordering': ['-id'],
                         'indexes': [models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['id'], name='task_open'), models.Index(condition=models.Q(('ended_at__isnull', False)), fields=['ended_at'], name='task_ended'), models.Index(fields=['action', 'id'], name='task_action')],
-                        'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['init', 'start', 'success', 'fail', 'end'])), name='task_state_known'), models.CheckConstraint(condition=models.Q(('outcome__in', ['', 'success', 'fail'])), name='task_outcome_known'), models.CheckConstraint(condition=models.Q(('settle__in', ['any', 'first', 'all'])), name='task_settle_known'), models.CheckConstraint(condition=models.Q(('expect__in', ['result', 'delivery'])), name='task_expect_known')],
+                        'constraints': [models.CheckConstraint(condition=models.Q(('state', 'init'), ('state', 'start'), ('state', 'success'), ('state', 'fail'), ('state', 'end'), _connector='OR'), name='task_state_known'), models.CheckConstraint(condition=models.Q(('outcome', ''), ('outcome', 'success'), ('outcome', 'fail'), _connector='OR'), name='task_outcome_known'), models.CheckConstraint(condition=models.Q(('settle', 'any'), ('settle', 'first'), ('settle', 'all'), _connector='OR'), name='task_settle_known'), models.CheckConstraint(condition=models.Q(('expect', 'result'), ('expect', 'delivery'), _connector='OR'), name='task_expect_known')],
                     },
                 ),
             ],
@@ -149,7 +149,7 @@ class Migration(migrations.Migration):
                     options={
                         'db_table': 'hub_task_event',
                         'ordering': ['task', 'seq'],
-                        'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['init', 'start', 'update', 'drop', 'success', 'fail', 'end'])), name='event_kind_known'), models.CheckConstraint(condition=models.Q(('state__in', ['init', 'start', 'success', 'fail', 'end'])), name='event_state_known'), models.CheckConstraint(condition=models.Q(('participant_state__in', ['offered', 'started', 'succeeded', 'failed', 'dropped', 'timed out', 'lost'])), name='event_participant_state_known'), models.CheckConstraint(condition=models.Q(('stands_for__in', ['success', 'fail'])), name='event_stands_for_known'), models.UniqueConstraint(condition=models.Q(('kind__in', ['success', 'fail'])), fields=('task',), name='event_one_outcome'), models.UniqueConstraint(condition=models.Q(('kind', 'end')), fields=('task',), name='event_one_end')],
+                        'constraints': [models.CheckConstraint(condition=models.Q(('kind', 'init'), ('kind', 'start'), ('kind', 'update'), ('kind', 'drop'), ('kind', 'success'), ('kind', 'fail'), ('kind', 'end'), _connector='OR'), name='event_kind_known'), models.CheckConstraint(condition=models.Q(('state', 'init'), ('state', 'start'), ('state', 'success'), ('state', 'fail'), ('state', 'end'), _connector='OR'), name='event_state_known'), models.CheckConstraint(condition=models.Q(('participant_state', 'offered'), ('participant_state', 'started'), ('participant_state', 'succeeded'), ('participant_state', 'failed'), ('participant_state', 'dropped'), ('participant_state', 'timed out'), ('participant_state', 'lost'), _connector='OR'), name='event_participant_state_known'), models.CheckConstraint(condition=models.Q(('stands_for', 'success'), ('stands_for', 'fail'), _connector='OR'), name='event_stands_for_known'), models.UniqueConstraint(condition=models.Q(('kind', 'success'), ('kind', 'fail'), _connector='OR'), fields=('task',), name='event_one_outcome'), models.UniqueConstraint(condition=models.Q(('kind', 'end')), fields=('task',), name='event_one_end')],
                     },
                 ),
             ],
@@ -176,7 +176,7 @@ class Migration(migrations.Migration):
                     options={
                         'db_table': 'hub_participation',
                         'ordering': ['task', 'number'],
-                        'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['offered', 'started', 'succeeded', 'failed', 'dropped', 'timed out', 'lost'])), name='participation_state_known')],
+                        'constraints': [models.CheckConstraint(condition=models.Q(('state', 'offered'), ('state', 'started'), ('state', 'succeeded'), ('state', 'failed'), ('state', 'dropped'), ('state', 'timed out'), ('state', 'lost'), _connector='OR'), name='participation_state_known')],
                     },
                 ),
             ],

@@ -36,6 +36,8 @@ from hub.core.facts import Event, Fact
 from hub.core.limits import Limits
 from hub.core.task import Task, fold
 from hub.core.values import HUB, EventKind, Expect, ParticipantState, Settle
+from hub.journal.memory import MemoryJournal
+from hub.journal.port import Journal
 
 #: The time at which every story begins: a multiple of the deadlines' grain.
 BEGIN = 1_000_000
@@ -60,8 +62,9 @@ def client_of(connection: str) -> str:
 class World:
     """An engine and all around it, in memory. Nothing here knows a rule of the lifecycle."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, journal: Journal | None = None, **limits: int) -> None:
         self.limits = Limits(**limits)
+        self.journal = journal or MemoryJournal()
         self.now = BEGIN
         self._ids = itertools.count(1)
         self.engine = Engine(self.limits, self.fresh_id)
@@ -102,41 +105,37 @@ class World:
             return self._load_and_decide(missing.task_id, item)
 
     def _load_and_decide(self, task_id: str, command: inputs.Command) -> list[Decision]:
-        key = self.keys.get(task_id)
-        if key is None:
+        task = self.load(task_id)
+        if task is None:
             return self.engine.decide_absent(command)
-        self.engine.books.remember(remembered(self.folded[key]))
+        self.engine.books.remember(remembered(task))
         return self.engine.decide(command, self.now)  # type: ignore[arg-type]
 
     def _commit(self, decisions: list[Decision]) -> list[Effect]:
-        self.decisions += decisions
-        if self.unstored and any(d.facts and self._taken(d) is None for d in decisions):
+        facts = [fact for decision in decisions for fact in decision.facts]
+        if self.unstored and facts:
             self.unstored = False
-            self.decisions = []
             return self.read_anew()
+        refused = self.store(facts)
         effects: list[Effect] = []
         for decision in decisions:
-            taken = self._taken(decision)
-            if taken is not None:
+            if decision.key in refused:
                 self.engine.books.forget(decision.key)
-                assert decision.command is not None
-                effects += self._commit(self._load_and_decide(taken, decision.command))
+                assert isinstance(decision.command, inputs.Init)
+                again = self._load_and_decide(decision.command.task_id, decision.command)
+                effects += self._commit(again)
                 continue
-            self._store(decision.facts)
+            self.decisions.append(decision)
+            self._note(decision.facts)
             effects += decision.effects
         self._hear(effects)
         return effects
 
-    def _taken(self, decision: Decision) -> str | None:
-        first = decision.facts[0] if decision.facts else None
-        if isinstance(first, Event) and first.created is not None and first.task_id in self.keys:
-            return first.task_id
-        return None
-
-    def _store(self, facts: list[Fact]) -> None:
+    def _note(self, facts: list[Fact]) -> None:
         for fact in facts:
             self.facts[fact.task].append(fact)
             if isinstance(fact, Event) and fact.created is not None:
+                assert fact.task_id not in self.keys
                 self.keys[fact.task_id] = fact.task
         for key in {fact.task for fact in facts}:
             self.folded[key] = fold(self.facts[key])
@@ -157,18 +156,29 @@ class World:
 
     # The journal
 
-    def stored_open(self) -> list[Task]:
-        """Open tasks, made afresh from what is stored."""
-        return [fold(self.facts[k]) for k, task in self.folded.items() if task.ended_at is None]
+    def store(self, facts: list[Fact]) -> frozenset[int]:
+        """Keys of the new tasks whose taskId is taken: of those nothing is stored."""
+        return self.journal.commit(facts) if facts else frozenset()
+
+    def load(self, task_id: str) -> Task | None:
+        """A task as the journal has it."""
+        return self.journal.load(task_id)
+
+    def load_open(self) -> list[Task]:
+        """Open tasks as the journal has them."""
+        return self.journal.load_open()
 
     def read_anew(self) -> list[Effect]:
         """A commit failed: open connections stay, memory is made again."""
-        return self._commit(self.engine.restore(self.stored_open(), self.now))
+        self.decisions = []
+        return self._commit(self.engine.restore(self.load_open(), self.now))
 
     def restart(self) -> list[Effect]:
         """The hub's process ended and began again: nobody is connected."""
-        self.engine = Engine(self.limits, self.fresh_id, max(self.facts, default=0))
-        return self._commit(self.engine.restore(self.stored_open(), self.now))
+        tasks = self.load_open()
+        self.engine = Engine(self.limits, self.fresh_id, self.journal.last_key())
+        self.decisions = []
+        return self._commit(self.engine.restore(tasks, self.now))
 
     def task(self, task_id: str = "t") -> Task:
         """A task as it is stored."""
@@ -360,7 +370,7 @@ def steps(script: str) -> Iterator[tuple[str, list[str]]]:
 
 def check(script: str, **limits: int) -> World:
     """Act a story out: each step tells just what stands beside it, and memory stays sound."""
-    world = World(**{"start_timeout_ms": START_WINDOW, **limits})
+    world = World(None, **{"start_timeout_ms": START_WINDOW, **limits})
     story = Story(world)
     for step, expected in steps(script):
         assert story.act(step) == expected, step

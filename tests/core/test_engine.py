@@ -12,8 +12,10 @@ from hub.core.effects import Acknowledge, Deliver, Offer, Refuse, Unchanged
 from hub.core.engine import Engine
 from hub.core.errors import Code, Rejection, TaskNotLoaded
 from hub.core.limits import Limits
+from hub.core.presence import Presence
+from hub.core.task import evolve
 from hub.core.values import EventKind
-from tests.core.helpers import World, check, let_everything_end
+from tests.core.helpers import World, audit, check, let_everything_end
 
 IDEMPOTENCE = {
     "the same event again": """
@@ -385,6 +387,20 @@ RESTARTS = {
         a.2 success 1 | success a 1 > p a.2
                       | end hub > p a.2
     """,
+    "two tasks of one connection": """
+        a sub
+        p init        | init p > p a
+        p init task=u | u:init p > p a
+        a start       | start a > p a
+        restart
+        +96
+        a.2 sub       | u:offer > a.2
+        +9904         | u:fail hub start-timeout > p a.2
+                      | u:end hub > p a.2
+                      | drop hub service-lost > p
+                      | fail hub service-lost > p
+                      | end hub > p
+    """,
     "new tasks have new keys": """
         p init        | init p > p
         restart
@@ -686,6 +702,21 @@ def test_a_task_that_was_never_stored_leaves_nothing() -> None:
     assert books.connections["a"].busy == 0
     assert not books.connections["a"].participations
     books.forget(decision.key)
+
+
+def test_the_unions_are_closed() -> None:
+    """What is neither a fact nor an input means nothing."""
+    world = check("p init | init p > p")
+    task = world.engine.books.open["t"]
+    evolve(task, None)  # type: ignore[arg-type]
+    world.engine.books.note(task, [None])  # type: ignore[list-item]
+    assert world.engine.decide(None, world.now) is None  # type: ignore[arg-type]
+    audit(world)
+
+
+def test_presence_is_a_plain_value() -> None:
+    fields = {"connection": "c", "client": "a", "address": "::1", "protocol": "legacy"}
+    assert Presence(**fields, since=1) == Presence(**fields, since=1)
 
 
 def test_rights_of_a_connection_that_is_gone_change_nothing() -> None:

@@ -295,6 +295,15 @@ GROUPS = {
         +1       | fail hub start-timeout > p g.2
                  | end hub > p g.2
     """,
+    "the next one of its own client": """
+        h.1 sub group
+        h.2 sub group
+        g.1 sub group
+        g.2 sub group
+        p init   | init p > p h.1 g.1
+        g.1 lost | offer > g.2
+                 | drop hub service-lost > p h.1 g.2
+    """,
     "a window that is longer stays": """
         g.1 sub group
         g.2 sub group

@@ -70,7 +70,7 @@ class Histories(RuleBasedStateMachine):
 
     def make_world(self) -> World:
         """The world to play in."""
-        return World(**LIMITS)
+        return World(None, **LIMITS)
 
     # What is there
 
@@ -257,7 +257,7 @@ class Histories(RuleBasedStateMachine):
         )
         key = self.world.keys.get(first.task_id)
         effects = self.do(command)
-        if key is None:
+        if key is None or not effects:
             return
         assert not [d for d in self.world.decisions if d.facts and d.key == key]
         stored = self.world.folded[key]
@@ -361,7 +361,7 @@ class Histories(RuleBasedStateMachine):
     @rule(connections=st.booleans(), ms=st.sampled_from((0, 50, 10_000)))
     def restart(self, connections: bool, ms: int) -> None:
         """The hub's process ends; or only its memory is made again."""
-        self.compare_rows()
+        self.compare_stored()
         self.world.now += ms
         if connections:
             self.world.read_anew()
@@ -371,12 +371,14 @@ class Histories(RuleBasedStateMachine):
         for client in ("p", "a"):
             self.open(client)
 
-    def compare_rows(self) -> None:
-        """What rows tell of a task is the task: its events, and its participants as they are."""
-        for key, task in self.world.folded.items():
-            events = [f for f in self.world.facts[key] if isinstance(f, Event)]
-            again = restore(events, task.participants.values(), task.start_deadline)
-            assert again == task
+    def compare_stored(self) -> None:
+        """What the journal holds is the task, and so is what rows would tell of it."""
+        world = self.world
+        for key, task in world.folded.items():
+            assert world.load(task.task_id) == task
+            events = [f for f in world.facts[key] if isinstance(f, Event)]
+            assert world.journal.events(key, 1, len(events)) == events
+            assert restore(events, task.participants.values(), task.start_deadline) == task
 
     @rule()
     def fail_to_store(self) -> None:
@@ -396,7 +398,7 @@ class Histories(RuleBasedStateMachine):
         """All deadlines pass."""
         self.world.unstored = False
         let_everything_end(self.world)
-        self.compare_rows()
+        self.compare_stored()
 
 
 class TestHistories(Histories.TestCase):  # type: ignore[valid-type,misc]

@@ -170,6 +170,8 @@ def test_what_happened_twice_happened_once() -> None:
     before = copy.deepcopy(task)
     evolve(task, Closed(task=1, participant=2, state=ParticipantState.TIMED_OUT, at=BEGIN * 2))
     assert task == before
+    evolve(task, Closed(task=1, participant=2, state=ParticipantState.LOST, at=BEGIN * 2))
+    assert (task.offered, task.started) == (before.offered, before.started)
 
 
 def test_facts_of_a_participant() -> None:

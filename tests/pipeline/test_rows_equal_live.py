@@ -1,0 +1,107 @@
+"""Live state == fold of the facts == rows of SQLite, after any random history (invariant 5).
+
+The machine of ``tests/core/test_random_histories.py``, over the real driver. Facts wait
+for a while before they are stored, so that a batch holds several steps of a task.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from django.db import connection
+from hypothesis import settings
+
+from hub.core.facts import Event, Fact
+from hub.core.task import Task
+from hub.journal.port import Journal
+from hub.journal.sqlite import SqliteJournal
+from tests.core.helpers import World
+from tests.core.test_random_histories import LIMITS, Histories
+
+#: Examples in CI, and on a developer's machine.
+EXAMPLES = 300 if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1" else 40
+#: Facts that wait to be stored together, at most.
+BATCH = 12
+TABLES = ("hub_task_event", "hub_participation", "hub_task")
+
+
+class BatchingWorld(World):
+    """A world whose journal stores a batch now and then, and before it is read."""
+
+    def __init__(self, journal: Journal, **limits: int) -> None:
+        super().__init__(journal, **limits)
+        self.waiting: list[Fact] = []
+
+    def store(self, facts: list[Fact]) -> frozenset[int]:
+        self.waiting += facts
+        may_be_taken = any(isinstance(f, Event) and f.task_id in self.keys for f in news(facts))
+        return self.flush() if may_be_taken or len(self.waiting) > BATCH else frozenset()
+
+    def flush(self) -> frozenset[int]:
+        """Store what waits."""
+        waiting, self.waiting = self.waiting, []
+        return self.journal.commit(waiting) if waiting else frozenset()
+
+    def load(self, task_id: str) -> Task | None:
+        assert not self.flush()
+        return super().load(task_id)
+
+    def load_open(self) -> list[Task]:
+        assert not self.flush()
+        return super().load_open()
+
+
+def news(facts: list[Fact]) -> list[Event]:
+    """The inits among these facts."""
+    return [f for f in facts if isinstance(f, Event) and f.created is not None]
+
+
+class HistoriesInRows(Histories):
+    """Clients at random, over the real driver."""
+
+    path: ClassVar[Path]
+
+    def make_world(self) -> World:
+        with sqlite3.connect(self.path, isolation_level=None) as database:
+            for table in TABLES:
+                database.execute(f"DELETE FROM {table}")
+        database.close()
+        self.journal = SqliteJournal(self.path, synchronous="OFF")
+        return BatchingWorld(self.journal, **LIMITS)
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            self.journal.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def migrated_file(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A file of our own with the tables that the migrations make."""
+    HistoriesInRows.path = tmp_path_factory.mktemp("rows") / "hub.sqlite3"
+    source = sqlite3.connect(connection.settings_dict["NAME"])
+    target = sqlite3.connect(HistoriesInRows.path)
+    source.backup(target)
+    source.close()
+    target.close()
+    yield
+    del HistoriesInRows.path
+
+
+class TestHistoriesInRows(HistoriesInRows.TestCase):  # type: ignore[valid-type,misc]
+    """The machine as a test."""
+
+    pytestmark = pytest.mark.timeout(600)
+    settings = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=30,
+        deadline=None,
+        print_blob=True,
+        report_multiple_bugs=False,
+    )
