@@ -4,6 +4,8 @@ Everything here can be thrown away and made again from the journal and the open
 connections; nothing here decides.
 """
 
+from collections import OrderedDict
+
 import msgspec
 
 from hub.core.access import Access
@@ -84,7 +86,8 @@ class Books:
         """Forget every task; open connections and their subscriptions stay."""
         self.open: dict[str, Task] = {}
         self.by_key: dict[int, Task] = {}
-        self.recent: dict[str, Remembered] = {}
+        # Ordered: the oldest entry of a dict is found by walking over all that were deleted.
+        self.recent: OrderedDict[str, Remembered] = OrderedDict()
         self.event_owner: dict[str, str] = {}
         self.open_by_client: dict[str, int] = {}
         #: action → tasks a late subscriber may still be offered
@@ -200,7 +203,7 @@ class Books:
         for event_id in ended.event_ids:
             self.event_owner[event_id] = ended.task_id
         if len(self.recent) > RECENT_TASKS:
-            oldest = self.recent.pop(next(iter(self.recent)))
+            _, oldest = self.recent.popitem(last=False)
             for event_id in oldest.event_ids:
                 self.event_owner.pop(event_id, None)
 

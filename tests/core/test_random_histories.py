@@ -26,7 +26,7 @@ from hub.core.values import EventKind, Expect, Settle
 from tests.core.helpers import World, audit, client_of, let_everything_end, shown_effect
 
 #: Examples in CI, and on a developer's machine.
-EXAMPLES = 2_000 if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1" else 200
+EXAMPLES = 4_000 if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1" else 200
 
 CLIENTS = ("p", "q", "a", "b", "g", "z")
 ACTIONS = ("x:y", "x/sub:y", "other:z")
@@ -407,7 +407,7 @@ class TestHistories(Histories.TestCase):  # type: ignore[valid-type,misc]
     pytestmark = pytest.mark.timeout(900)
     settings = settings(
         max_examples=EXAMPLES,
-        stateful_step_count=30,
+        stateful_step_count=40,
         deadline=None,
         print_blob=True,
         report_multiple_bugs=False,

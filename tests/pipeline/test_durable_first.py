@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+import pytest
+
 from hub.core.access import access
 from hub.core.limits import Limits
 from tests.pipeline.conftest import World
@@ -101,7 +103,9 @@ async def test_a_fault_of_ours_is_answered_and_memory_read_anew(world: World) ->
     assert publisher.events("t") == ["init", "start", "success", "end"]
 
 
-async def test_a_full_line_holds_publishers_back(world: World, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+async def test_a_full_line_holds_publishers_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("hub.journal.group_commit.MAX_BACKLOG", 3)
     publisher = world.connect("p")
     world.journal.hold = asyncio.Event()

@@ -37,7 +37,7 @@ class BatchingWorld(World):
 
     def store(self, facts: list[Fact]) -> frozenset[int]:
         self.waiting += facts
-        may_be_taken = any(isinstance(f, Event) and f.task_id in self.keys for f in news(facts))
+        may_be_taken = any(event.task_id in self.keys for event in news(facts))
         return self.flush() if may_be_taken or len(self.waiting) > BATCH else frozenset()
 
     def flush(self) -> frozenset[int]:
@@ -97,7 +97,7 @@ def migrated_file(
 class TestHistoriesInRows(HistoriesInRows.TestCase):  # type: ignore[valid-type,misc]
     """The machine as a test."""
 
-    pytestmark = pytest.mark.timeout(600)
+    pytestmark: ClassVar = [pytest.mark.timeout(600), pytest.mark.django_db]
     settings = settings(
         max_examples=EXAMPLES,
         stateful_step_count=30,

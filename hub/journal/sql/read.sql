@@ -21,12 +21,13 @@ SELECT * FROM hub_participation WHERE task = ? ORDER BY number
 SELECT * FROM hub_task WHERE ended_at IS NULL ORDER BY id
 
 -- name: open_events
-SELECT e.* FROM hub_task t JOIN hub_task_event e ON e.task = t.id
-WHERE t.ended_at IS NULL ORDER BY e.task, e.seq
+-- CROSS JOIN: from the open tasks to their events, where the planner would walk over all events.
+SELECT e.* FROM hub_task t INDEXED BY task_open CROSS JOIN hub_task_event e ON e.task = t.id
+WHERE t.ended_at IS NULL ORDER BY t.id, e.seq
 
 -- name: open_participants
-SELECT p.* FROM hub_task t JOIN hub_participation p ON p.task = t.id
-WHERE t.ended_at IS NULL ORDER BY p.task, p.number
+SELECT p.* FROM hub_task t INDEXED BY task_open CROSS JOIN hub_participation p ON p.task = t.id
+WHERE t.ended_at IS NULL ORDER BY t.id, p.number
 
 -- name: event_page
 SELECT e.*, t.task_id AS task_name FROM hub_task_event e JOIN hub_task t ON t.id = e.task

@@ -1,0 +1,145 @@
+"""What only the SQLite driver has to show: transactions, the disk, and its query plans."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.core.presence import Presence
+from hub.journal.port import JournalFailed
+from hub.journal.sqlite import SqliteJournal
+from hub.journal.statements import statements
+from tests.contracts.conftest import ROOT
+from tests.contracts.test_journal import Source
+
+
+def test_a_missing_table_names_the_command(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "empty.sqlite3")
+    with pytest.raises(JournalFailed, match=r"manage\.py migrate"):
+        journal.open()
+    journal.close()
+
+
+def test_a_task_at_another_version_rolls_everything_back(sqlite_journal: SqliteJournal) -> None:
+    source = Source()
+    sqlite_journal.commit(source.init("t"))
+    first, second = source.report("t", "start"), source.report("t", "update", "1")
+    with pytest.raises(JournalFailed, match="version"):
+        sqlite_journal.commit(source.init("new") + second)
+    assert sqlite_journal.load("new") is None
+    sqlite_journal.commit(first)
+    sqlite_journal.commit(second)
+
+
+def test_one_outcome_and_one_end_are_the_databases_word_too(
+    sqlite_journal: SqliteJournal, history_file: Path
+) -> None:
+    sqlite_journal.commit(Source().done("t"))
+    database = sqlite3.connect(history_file)
+    for kind in ("fail", "success", "end"):
+        with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+            database.execute(
+                "INSERT INTO hub_task_event (task, seq, kind, event_id, at, by, state, participant)"
+                f" VALUES (1, 99, '{kind}', 'x', 1, 'hub', 'end', 0)"
+            )
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        database.execute("UPDATE hub_task SET state = 'elsewhere'")
+    database.close()
+
+
+def test_a_full_disk_stores_nothing_and_passes(sqlite_journal: SqliteJournal) -> None:
+    source = Source()
+    sqlite_journal.commit(source.init("before"))
+    writer = sqlite_journal._writing
+    (pages,) = writer.execute("PRAGMA page_count").fetchone()
+    writer.execute(f"PRAGMA max_page_count = {pages + 1}")
+    facts = source.init("big", '"' + "x" * 100_000 + '"')
+    with pytest.raises(JournalFailed, match="full"):
+        sqlite_journal.commit(source.init("small") + facts)
+    assert sqlite_journal.load("small") is None
+    writer.execute("PRAGMA max_page_count = 1000000")
+    assert sqlite_journal.commit(Source(2, last_key=10).init("small")) == frozenset()
+    assert sqlite_journal.load("before") is not None
+
+
+def test_presence_rows(sqlite_journal: SqliteJournal, history_file: Path) -> None:
+    def rows() -> list[tuple[str, int]]:
+        with sqlite3.connect(history_file) as database:
+            query = "SELECT connection, lease_until FROM hub_connection ORDER BY 1"
+            found = database.execute(query).fetchall()
+        database.close()
+        return found
+
+    people = [
+        Presence(connection=c, client="c", address="::1", protocol="legacy", since=1) for c in "abc"
+    ]
+    sqlite_journal.record_presence(people[:2], [], 100)
+    assert rows() == [("a", 100), ("b", 100)]
+    sqlite_journal.record_presence(people[2:], ["a"], 200)
+    assert rows() == [("b", 200), ("c", 200)]
+    sqlite_journal.sweep_presence()
+    assert rows() == []
+
+
+def test_a_batch_larger_than_one_statement(sqlite_journal: SqliteJournal) -> None:
+    source = Source()
+    facts = [fact for number in range(700) for fact in source.done(f"t{number}")]
+    assert sqlite_journal.commit(facts) == frozenset()
+    assert sqlite_journal.last_key() == 700
+    last = sqlite_journal.load("t699")
+    assert last is not None
+    assert last.state == "end"
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("task", "sqlite_autoindex_hub_task_1"),
+        ("task_events", "PRIMARY KEY (task=?)"),
+        ("task_participants", "PRIMARY KEY (task=?)"),
+        ("open_tasks", "task_open"),
+        ("open_events", "task_open"),
+        ("open_participants", "task_open"),
+        ("event_page", "PRIMARY KEY (task=? AND seq>?)"),
+        ("ended_tasks", "task_ended (ended_at>? AND ended_at<?)"),
+        ("delete_tasks", "INTEGER PRIMARY KEY (rowid=?)"),
+        ("delete_events", "PRIMARY KEY (task=?)"),
+    ],
+)
+def test_no_read_walks_over_the_history(history_file: Path, name: str, index: str) -> None:
+    text = statements("read.sql")[name]
+    with sqlite3.connect(history_file) as database:
+        parameters = (1,) * text.count("?")
+        plan = database.execute(f"EXPLAIN QUERY PLAN {text}", parameters).fetchall()
+    database.close()
+    details = "; ".join(row[3] for row in plan)
+    assert index in details
+    assert "SCAN e" not in details
+    assert "TEMP B-TREE" not in details
+
+
+def test_what_was_told_survives_kill_9(history_file: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from hub.journal.sqlite import SqliteJournal\n"
+        "from tests.contracts.test_journal import Source\n"
+        "journal, source = SqliteJournal(Path(sys.argv[1])), Source()\n"
+        "for number in range(10_000):\n"
+        "    journal.commit(source.done(f't{number}')); print(number, flush=True)\n"
+    )
+    command = [sys.executable, "-c", program, str(history_file)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    told = [int(process.stdout.readline()) for _ in range(50)][-1]
+    process.kill()
+    process.communicate()
+    journal = SqliteJournal(history_file)
+    journal.open()
+    for number in range(told + 1):
+        task = journal.load(f"t{number}")
+        assert task is not None
+        assert task.state == "end"
+    assert journal._reading.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    journal.close()
