@@ -77,9 +77,7 @@ def test_unreadable_frames_over_the_limit_close_it() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 200_000])
 def test_frames_are_as_rfc_6455_has_them(size: int) -> None:
-    from websockets.frames import OP_TEXT
-
-    expected = Frame(OP_TEXT, b"x" * size).serialize(mask=False)
+    expected = Frame(Opcode.TEXT, b"x" * size).serialize(mask=False)
     assert websocket_frame("x" * size) == expected
 
 

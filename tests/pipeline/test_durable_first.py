@@ -112,7 +112,7 @@ async def test_a_full_line_holds_publishers_back(
     held = [world.pipeline.receive(publisher, _init(f"t{n}")) for n in range(5)]
     assert held[:3] == [None, None, None]
     assert held[4] is not None
-    waiting = asyncio.ensure_future(held[4])  # type: ignore[arg-type]
+    waiting = asyncio.ensure_future(held[4])
     await asyncio.sleep(0)
     assert not waiting.done()
     world.journal.hold.set()
