@@ -29,10 +29,12 @@ RETRY_AFTER_S = 60
 class Door:
     """The one entrance of this process, with the list of those inside."""
 
-    def __init__(self, limits: Limits, pipeline: Pipeline) -> None:
+    def __init__(
+        self, limits: Limits, pipeline: Pipeline, authentication: Authentication | None = None
+    ) -> None:
         self._limits = limits
         self._pipeline = pipeline
-        self._authentication = Authentication()
+        self._authentication = authentication or Authentication()
         self._failures = Failures(
             limits.wrong_keys_per_name, limits.wrong_keys_per_address, time.monotonic
         )

@@ -1,205 +1,22 @@
-"""A server in the test's own loop: uvicorn as `runhub` sets it up, over a pipeline that echoes."""
+"""Servers for the tests of the gateway."""
 
 import asyncio
 import contextlib
-import dataclasses
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AbstractAsyncContextManager
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import uvicorn
 import uvloop
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Subprotocol
 
-from credentials.selectors import ClientGrants
-from hub.core.access import Access
 from hub.core.limits import Limits
-from hub.core.presence import Presence
 from hub.gateway import consumers, server
-from hub.gateway.door import Door
-from hub.router.port import Outgoing, Sink
-from tests.raw_peer import basic
-
-TIMEOUT = 5.0
+from tests.gateway.harness import TIMEOUT, Hub, Serving
 
 
-def grants(name: str = "mailer", **more: Any) -> ClientGrants:
-    """Grants of a client, allowed everything unless told."""
-    plain = ClientGrants(
-        client_id=1,
-        name=name,
-        key_id=1,
-        key_expires_at=None,
-        max_connections=100,
-        group=False,
-        rate=None,
-        sub=("*",),
-        pub=("*",),
-        watch=(),
-    )
-    return dataclasses.replace(plain, **more)
-
-
-class EchoPipeline:
-    """Sends each frame back to its sender, unless told to hold still."""
-
-    def __init__(self) -> None:
-        self.sinks: dict[str, Sink] = {}
-        self.presences: list[Presence] = []
-        self.access: dict[str, Access] = {}
-        self.received: list[str] = []
-        #: while set and clear, the connection that sent a frame is not read any further
-        self.hold: asyncio.Event | None = None
-
-    def connect(self, sink: Sink, access: Access, presence: Presence) -> None:
-        self.sinks[sink.connection] = sink
-        self.access[sink.connection] = access
-        self.presences.append(presence)
-
-    def disconnect(self, connection: str) -> None:
-        del self.sinks[connection]
-
-    def change_access(self, connection: str, access: Access) -> None:
-        self.access[connection] = access
-
-    def receive(self, sink: Sink, text: str) -> Awaitable[object] | None:
-        self.received.append(text)
-        sink.send(Outgoing(text))
-        return self.hold.wait() if self.hold is not None else None
-
-
-class FakeAuthentication:
-    """Names and keys from a dictionary; `held` makes each handshake wait for it."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[str, str], ClientGrants] = {("mailer", "k"): grants()}
-        self.number = 1
-        self.seen: list[set[int]] = []
-        self.asked: list[Collection[tuple[str, str]]] = []
-        self.held: asyncio.Event | None = None
-        self.broken = False
-
-    async def authenticate(
-        self, pairs: Collection[tuple[str, str]]
-    ) -> tuple[int, ClientGrants | None]:
-        self.asked.append(pairs)
-        as_of = self.number
-        if self.broken:
-            raise OSError("disk I/O error")
-        found = next((self.known[pair] for pair in pairs if pair in self.known), None)
-        if self.held is not None:
-            await self.held.wait()
-        return as_of, found
-
-    async def revision(self) -> int:
-        return self.number
-
-    async def current_grants(self, key_ids: Collection[int]) -> dict[int, ClientGrants]:
-        return {one.key_id: one for one in self.known.values() if one.key_id in key_ids}
-
-    async def note_seen(self, key_ids: Collection[int]) -> None:
-        self.seen.append(set(key_ids))
-
-    def stop(self) -> None:
-        return
-
-
-class FakeRuntime:
-    """As much of a runtime as the gateway looks at."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self.pipeline = EchoPipeline()
-        self.epoch = "epoch-1"
-        self.version = "1.2.3"
-        self.draining = False
-
-    def clock(self) -> int:
-        return 1_700_000_000_000
-
-
-class Hub:
-    """The server under test."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.runtime = FakeRuntime(limits)
-        self.pipeline = self.runtime.pipeline
-        self.authentication = FakeAuthentication()
-        self.door = Door(limits, cast("Any", self.pipeline), cast("Any", self.authentication))
-        self.server: server.HubServer
-        self.port = 0
-
-    async def open(self) -> tuple[FakeRuntime, Door]:
-        """Stands in for the entrance of the process."""
-        return self.runtime, self.door
-
-    async def drain(self) -> None:
-        """Stands in for the entrance of the process."""
-        self.runtime.draining = True
-        self.door.drain()
-
-    @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/"
-
-    @property
-    def protocols(self) -> list[server.HubWebSocketProtocol]:
-        """Open WebSockets as the server holds them."""
-        found = self.server.server_state.connections
-        return [one for one in found if isinstance(one, server.HubWebSocketProtocol)]
-
-    async def client(
-        self, name: str = "mailer", key: str = "k", *, v1: bool = False, **more: Any
-    ) -> ClientConnection:
-        """A connected client; its user closes it, or the end of the server does."""
-        subprotocols = [Subprotocol("taskhub.v1")] if v1 else None
-        return await connect(
-            self.url,
-            **{
-                "additional_headers": {"Authorization": basic(name, key)},
-                "subprotocols": subprotocols,
-                "compression": None,
-                "open_timeout": TIMEOUT,
-                "close_timeout": TIMEOUT,
-                "proxy": None,
-                **more,
-            },
-        )
-
-    async def raw(self, **headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A TCP connection on which a handshake was asked for and not yet answered."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        lines = {
-            "Host": "localhost",
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-            "Sec-WebSocket-Version": "13",
-            "Authorization": basic("mailer", "k"),
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        }
-        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        writer.write(f"GET / HTTP/1.1\r\n{head}\r\n".encode())
-        return reader, writer
-
-
-async def eventually(condition: Callable[[], object], timeout: float = TIMEOUT) -> None:  # noqa: ASYNC109
-    """Let the loop run until the condition holds."""
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
-Serving = Callable[..., AbstractAsyncContextManager[Hub]]
-
-
-@pytest.fixture(scope="session")
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop of `runhub`: its transports differ from asyncio's in what they do when full."""
-    return cast("asyncio.AbstractEventLoopPolicy", uvloop.EventLoopPolicy())
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from websockets.frames import Frame
+from websockets.frames import Frame, Opcode
 
 from hub.core.limits import Limits
 from hub.gateway.asgi_writer import AsgiWriter
