@@ -16,9 +16,10 @@ _SEGMENT = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _PATTERN = re.compile(rf"(?:\*|{_SEGMENT}(?:/{_SEGMENT})*(?::{_SEGMENT})?)\Z")
 
 validate_client_name = RegexValidator(
-    # `$` would let a trailing newline through.
-    r"\A[A-Za-z0-9._-]+\Z",
-    "A client name is made of the letters A to Z and a to z, digits, '.', '_' and '-'.",
+    # `$` would let a trailing newline through. The hub signs its own words as `hub`.
+    r"\A(?!hub\Z)[A-Za-z0-9._-]+\Z",
+    "A client name is made of the letters A to Z and a to z, digits, '.', '_' and '-', "
+    "and is not 'hub', the hub's own name.",
 )
 
 

@@ -32,10 +32,10 @@ from hub.core.decision import Decision
 from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Unchanged
 from hub.core.engine import Engine
 from hub.core.errors import Rejection, TaskNotLoaded
-from hub.core.facts import Event, Fact
+from hub.core.facts import Closed, Event, Fact
 from hub.core.limits import Limits
 from hub.core.task import Task, fold
-from hub.core.values import HUB, EventKind, Expect, ParticipantState, Settle
+from hub.core.values import HUB, EventKind, Expect, ParticipantState, Settle, TaskState
 from hub.journal.memory import MemoryJournal
 from hub.journal.port import Journal
 
@@ -535,14 +535,15 @@ def let_everything_end(world: World) -> None:
     assert all(c.live and not c.busy and not c.participations for c in books.connections.values())
     for task in world.folded.values():
         assert task.ended_at is not None
-        audit_truth(task, [f for f in world.facts[task.key] if isinstance(f, Event)])
+        audit_truth(task, world.facts[task.key])
 
 
 # What a task's end has to be true of
 
 
-def audit_truth(task: Task, events: list[Event]) -> None:
+def audit_truth(task: Task, facts: list[Fact]) -> None:
     """The outcome is what docs/protocol.md §5.3 and §5.4 say of these participants and times."""
+    events = [fact for fact in facts if isinstance(fact, Event)]
     settled = next(e for e in events if e.seq == task.settled_seq)
     before = [e for e in events if e.seq < settled.seq]
     assert task.state == "end"
@@ -550,7 +551,22 @@ def audit_truth(task: Task, events: list[Event]) -> None:
     if settled.kind is EventKind.SUCCESS:
         _audit_success(task, settled, before)
     else:
+        assert task.seq == settled.seq + 1
         _audit_fail(task, settled, before)
+    for closed in facts:
+        if isinstance(closed, Closed):
+            _audit_closed(task, closed)
+
+
+def _audit_closed(task: Task, closed: Closed) -> None:
+    """Nobody is cut off but by time, by another's claim, or when the task has failed."""
+    if closed.state is ParticipantState.TIMED_OUT:
+        started = task.participants[closed.participant].started_at is not None
+        assert closed.at >= task.end_deadline or not started
+        assert closed.at >= min(task.created_at + task.start_timeout, task.end_deadline)
+    else:
+        assert closed.state is ParticipantState.DROPPED
+        assert task.claim or task.outcome is TaskState.FAIL
 
 
 def _words(events: list[Event], kind: EventKind) -> list[Event]:

@@ -29,7 +29,7 @@ from tests.core.helpers import World, audit, client_of, let_everything_end, show
 EXAMPLES = 4_000 if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1" else 200
 
 CLIENTS = ("p", "q", "a", "b", "g", "z")
-ACTIONS = ("x:y", "x/sub:y", "other:z")
+ACTIONS = ("x:y", "x/sub:y", "xx:y", "other:z")
 PATTERNS = ("x:y", "x", "*", "x/sub")
 #: what clients may do, by how much was withdrawn from them
 RIGHTS = (("*",), ("*",), ("x",), ("other",), ())
@@ -54,6 +54,13 @@ Sent = inputs.Init | inputs.Report
 def rights(client: str, verb: tuple[str, ...] = ("*",)) -> Access:
     """``z`` is a stranger to every action."""
     return access(client, sub=() if client == "z" else verb, pub=("*",), group=client == "g")
+
+
+def covers(pattern: str, action: str, *, exact: bool) -> bool:
+    """§1, once more and differently."""
+    if exact or pattern == action:
+        return pattern == action
+    return pattern == "*" or action.startswith((f"{pattern}/", f"{pattern}:"))
 
 
 class Histories(RuleBasedStateMachine):
@@ -148,7 +155,7 @@ class Histories(RuleBasedStateMachine):
         return not self.unstored_next or self.world.unstored
 
     def assert_offered(self, task: Task, name: str, pattern: str, exact: bool, group: bool) -> None:
-        covered = task.action == pattern if exact else PatternSet((pattern,)).covers(task.action)
+        covered = covers(pattern, task.action, exact=exact)
         waits = self.world.now < task.start_deadline and task.outcome is None
         full = len(task.participants) >= LIMITS["max_participants_per_task"]
         if covered and waits and not task.claimed_by and not full:
@@ -193,6 +200,32 @@ class Histories(RuleBasedStateMachine):
         self.sent.append(command)
         self.task_ids.append(command.task_id)
         self.do(command)
+        if command.task_id in self.world.keys:
+            self.assert_delivered(self.world.task(command.task_id))
+
+    def assert_delivered(self, task: Task) -> None:
+        """§5.1, §5.6: to each connection that subscribes, and to one of each group."""
+        alone: set[str] = set()
+        grouped: set[str] = set()
+        for name, connection in self.world.engine.books.connections.items():
+            wanted = [
+                subscription.group or connection.access.group
+                for pattern, subscription in connection.subscriptions.items()
+                if covers(pattern, task.action, exact=subscription.exact)
+            ]
+            if wanted and connection.live and not all(wanted):
+                alone.add(name)
+            elif wanted and connection.live:
+                grouped.add(client_of(name))
+        offered = [p.connection for p in task.participants.values() if not p.group]
+        in_groups = [p.client for p in task.participants.values() if p.group]
+        most = LIMITS["max_participants_per_task"]
+        assert len(offered) == len(set(offered))
+        assert len(in_groups) == len(set(in_groups))
+        assert set(offered) <= alone
+        assert set(in_groups) <= grouped
+        if len(self.live) <= most:
+            assert (set(offered), set(in_groups)) == (alone, grouped)
 
     @rule(n=number, kind=kinds, body=bodies)
     def work(self, n: int, kind: EventKind, body: str) -> None:
