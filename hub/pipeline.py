@@ -185,8 +185,7 @@ class Pipeline:
             again = [d for d in decisions if d.key in refused]
             decisions = [d for d in decisions if d.key not in refused]
             again += self.commit.withdraw(refused)
-            for key in refused:
-                self.engine.books.forget(key)
+            self.engine.books.forget(refused)
             self._spawn(self._decide_again(again))
         for decision in decisions:
             self._perform(decision.effects)
@@ -208,6 +207,7 @@ class Pipeline:
         for decision in decisions:
             if decision.command is not None:
                 self._refuse(decision.command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
+        self.engine.books.forget({decision.key for decision in decisions})
         self._start_over(cause)
 
     def _start_over(self, cause: BaseException) -> None:

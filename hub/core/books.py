@@ -5,6 +5,7 @@ connections; nothing here decides.
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 
 import msgspec
 
@@ -80,15 +81,20 @@ class Books:
     def __init__(self) -> None:
         self.connections: dict[str, Connection] = {}
         self.interest = Interest()
-        self.clear_tasks()
-
-    def clear_tasks(self) -> None:
-        """Forget every task; open connections and their subscriptions stay."""
-        self.open: dict[str, Task] = {}
-        self.by_key: dict[int, Task] = {}
         # Ordered: the oldest entry of a dict is found by walking over all that were deleted.
         self.recent: OrderedDict[str, Remembered] = OrderedDict()
-        self.event_owner: dict[str, str] = {}
+        self.clear_open()
+
+    def clear_open(self) -> None:
+        """Forget every open task; open connections stay, and what has ended is remembered."""
+        self.open: dict[str, Task] = {}
+        self.by_key: dict[int, Task] = {}
+        #: event id → task id, of all tasks known here
+        self.event_owner: dict[str, str] = {
+            event_id: ended.task_id
+            for ended in self.recent.values()
+            for event_id in ended.event_ids
+        }
         self.open_by_client: dict[str, int] = {}
         #: action → tasks a late subscriber may still be offered
         self.windows: dict[str, dict[int, Task]] = {}
@@ -203,19 +209,21 @@ class Books:
         for event_id in ended.event_ids:
             self.event_owner[event_id] = ended.task_id
         if len(self.recent) > RECENT_TASKS:
-            _, oldest = self.recent.popitem(last=False)
-            for event_id in oldest.event_ids:
-                self.event_owner.pop(event_id, None)
+            self._forget_ended(next(iter(self.recent.values())))
 
-    def forget(self, key: int) -> None:
-        """Undo ``admit``: this task was never stored."""
-        task = self.by_key.get(key)
-        if task is not None:
-            self.retire(task)
-        for ended in [e for e in self.recent.values() if e.key == key]:
-            del self.recent[ended.task_id]
-            for event_id in ended.event_ids:
-                self.event_owner.pop(event_id, None)
+    def forget(self, keys: Collection[int]) -> None:
+        """What was decided about these tasks is not stored: undo ``admit`` and ``remember``."""
+        for key in keys:
+            task = self.by_key.get(key)
+            if task is not None:
+                self.retire(task)
+        for ended in [ended for ended in self.recent.values() if ended.key in keys]:
+            self._forget_ended(ended)
+
+    def _forget_ended(self, ended: Remembered) -> None:
+        del self.recent[ended.task_id]
+        for event_id in ended.event_ids:
+            self.event_owner.pop(event_id, None)
 
     def audience(self, task: Task) -> tuple[str, ...]:
         """Publisher and participants, each once (§4.4)."""

@@ -171,7 +171,7 @@ class Membership:
 
         Participants whose connection is not open have the grace to return, from now.
         """
-        self.books.clear_tasks()
+        self.books.clear_open()
         grace_ends = now + self._limits.resume_grace_ms
         decisions = []
         for task in tasks:

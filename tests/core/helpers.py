@@ -74,8 +74,9 @@ class World:
         self.keys: dict[str, int] = {}
         #: task key → the fold of its stored facts
         self.folded: dict[int, Task] = {}
-        #: connection → eventIds delivered or offered to it
-        self.heard: dict[str, set[str]] = defaultdict(set)
+        #: connection → (task key, eventId) of each event delivered or offered to it. Of ended
+        #: tasks that a restart has forgotten, an eventId may come again, in another task.
+        self.heard: dict[str, set[tuple[int, str]]] = defaultdict(set)
         #: whether the next step's facts will fail to be stored
         self.unstored = False
         #: the decisions of the last step
@@ -115,12 +116,13 @@ class World:
         facts = [fact for decision in decisions for fact in decision.facts]
         if self.unstored and facts:
             self.unstored = False
+            self.engine.books.forget({decision.key for decision in decisions})
             return self.read_anew()
         refused = self.store(facts)
         effects: list[Effect] = []
         for decision in decisions:
             if decision.key in refused:
-                self.engine.books.forget(decision.key)
+                self.engine.books.forget({decision.key})
                 assert isinstance(decision.command, inputs.Init)
                 again = self._load_and_decide(decision.command.task_id, decision.command)
                 effects += self._commit(again)
@@ -145,9 +147,10 @@ class World:
         for effect in effects:
             if isinstance(effect, Deliver | Offer):
                 to = effect.to if isinstance(effect, Deliver) else (effect.to,)
+                told = (effect.event.task, effect.event.event_id)
                 for connection in to:
-                    assert effect.event.event_id not in self.heard[connection], effect
-                    self.heard[connection].add(effect.event.event_id)
+                    assert told not in self.heard[connection], effect
+                    self.heard[connection].add(told)
 
     def tick(self, ms: int = 0) -> list[Effect]:
         """Let time pass in one jump, then decide what is due."""
@@ -474,9 +477,9 @@ def _audit_connections(world: World) -> None:
 
 def _audit_indexes(world: World) -> None:
     books = world.engine.books
-    owners = {e: r.task_id for r in books.recent.values() for e in r.event_ids}
-    owners |= {e: t.task_id for t in books.open.values() for e in t.event_ids}
-    assert books.event_owner == owners
+    used = {e for ended in books.recent.values() for e in ended.event_ids}
+    used |= {e for task in books.open.values() for e in task.event_ids}
+    assert set(books.event_owner) == used
     counts: dict[str, int] = defaultdict(int)
     for task in books.open.values():
         counts[task.publisher] += 1

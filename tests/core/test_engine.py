@@ -694,14 +694,14 @@ def test_a_task_that_was_never_stored_leaves_nothing() -> None:
     books = world.engine.books
     (decision,) = world.engine.decide(an_init(), world.now)
     assert books.connections["a"].busy == 1
-    books.forget(decision.key)
+    books.forget({decision.key})
     assert not books.open
     assert not books.recent
     assert not books.event_owner
     assert not books.open_by_client
     assert books.connections["a"].busy == 0
     assert not books.connections["a"].participations
-    books.forget(decision.key)
+    books.forget({decision.key})
 
 
 def test_the_unions_are_closed() -> None:

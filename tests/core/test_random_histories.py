@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from hub.core import inputs
-from hub.core.access import Access, PatternSet, access
+from hub.core.access import Access, access
 from hub.core.effects import Effect, Refuse, Unchanged
 from hub.core.facts import Event
 from hub.core.task import Task, restore
