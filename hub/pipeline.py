@@ -28,6 +28,7 @@ from hub.core.inputs import (
     Init,
     OperatorCancel,
     Report,
+    Subscribe,
     Tick,
     Unwatch,
     Watch,
@@ -78,6 +79,7 @@ class Pipeline:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
         self._recovering = False
+        self._frozen = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     # In
@@ -99,6 +101,8 @@ class Pipeline:
 
     def cancel(self, task_id: str, operator: str, reason: str | None = None) -> None:
         """An operator ends a task. Raises Rejection; ``reason`` is JSON."""
+        if self._frozen or self._recovering:
+            raise Rejection(Code.UNAVAILABLE, "The hub is restarting; try again in a moment.")
         item = OperatorCancel(task_id=task_id, operator=operator, reason=reason)
         self._queue(self.engine.decide(item, self._clock()))
 
@@ -108,6 +112,8 @@ class Pipeline:
         Returns None when the next frame may be read, else something to await first:
         the task has to be loaded, or the journal has fallen behind.
         """
+        if self._frozen:
+            return None  # not acknowledged: its sender sends it again after the restart
         command = decode(text, connection=sink.connection, v1=sink.v1, rules=self._rules)
         if isinstance(command, Refuse):
             if command.rejection.code is Code.BAD_JSON:
@@ -116,6 +122,8 @@ class Pipeline:
             return None
         if isinstance(command, Watch | Unwatch | Get):
             return self._query(sink, command)
+        if isinstance(command, Subscribe) and command.lazy_payload is not None:
+            sink.lazy_payload = command.lazy_payload
         if (missing := self._decide(command)) is not None:
             return self._load_and_decide(command, missing)
         return self.commit.calm() if self.commit.congested else None
@@ -164,6 +172,8 @@ class Pipeline:
         self._decide(command)
 
     def _enter(self, item: Decided) -> None:
+        if self._frozen:
+            return
         try:
             self._queue(self.engine.decide(item, self._clock()))
         except Exception as cause:
@@ -291,7 +301,7 @@ class Pipeline:
 
     def _arm_timer(self) -> None:
         at = self.engine.books.deadlines.next_at()
-        if at is None or (self._timer is not None and self._timer_at <= at):
+        if self._frozen or at is None or (self._timer is not None and self._timer_at <= at):
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -302,6 +312,17 @@ class Pipeline:
     def _tick(self) -> None:
         self._timer = None
         self._enter(Tick())
+
+    async def freeze(self) -> None:
+        """Decide nothing more, and commit what was decided: the hub is about to stop (§2.7).
+
+        Time stops too: nobody is lost, and no deadline passes, for the hub's own absence.
+        """
+        self._frozen = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self.commit.drained()
 
     # Background
 
@@ -317,9 +338,7 @@ class Pipeline:
 
     async def stop(self) -> None:
         """Commit what is under way, then let go of the threads."""
-        if self._timer is not None:
-            self._timer.cancel()
-        await self.commit.drained()
+        await self.freeze()
         for task in list(self._tasks):
             task.cancel()
         self.commit.stop()

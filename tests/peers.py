@@ -215,8 +215,9 @@ class V1Peer(Peer):
         if event_id in self._event_ids and not replayed:
             self._fault(f"eventId {event_id} a second time (§4.4)")
         self._event_ids.add(event_id)
-        # A watch begins wherever it was asked to, and a live one where the task just is.
-        begins = last == 0 or (replayed and seq <= last)
+        # A watch begins wherever it was asked to, and a live one where the task just is; a late
+        # participant is told of the init, and then of what happens from there on (§3 sub).
+        begins = last <= 1 or (replayed and seq <= last)
         if not begins and seq != last + 1:
             self._fault(f"task {task_id}: seq {seq} after {last} (§4.8)")
         self.last_seq[task_id] = seq

@@ -329,6 +329,9 @@ def _conclude(turn: Turn, lost: Body | None = None) -> None:
         turn.tell(E.FAIL, body=lost)
     elif task.dropped:
         turn.tell(E.SUCCESS, body=reasons.NULL)
+    elif task.lost:
+        # Lost before, and those who were left never started: nobody did the work.
+        turn.tell(E.FAIL, body=reasons.SERVICE_LOST)
     elif turn.now < task.start_deadline:
         return  # nobody has started yet, and somebody still may
     elif not task.participants:

@@ -69,8 +69,10 @@ class Task(msgspec.Struct, kw_only=True):
     #: how many participants are in these states
     offered: int = 0
     started: int = 0
-    #: somebody who had started dropped, by word or by loss
+    #: somebody dropped
     dropped: bool = False
+    #: somebody who had started was lost
+    lost: bool = False
     first_fail: Verdict | None = None
     #: for ``settle: all``: in order of arrival
     successes: list[Verdict] = []
@@ -241,5 +243,7 @@ def _move_participant(
         participant.started_at = at
         return
     participant.done_at = at
-    if state is ParticipantState.DROPPED or (state is ParticipantState.LOST and before is _STARTED):
+    if state is ParticipantState.DROPPED:
         task.dropped = True
+    elif state is ParticipantState.LOST and before is _STARTED:
+        task.lost = True

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 from hub.gateway.handshake import Send
 from hub.router.port import Outgoing
@@ -10,26 +11,33 @@ from hub.router.port import Outgoing
 class AsgiWriter:
     """A queue and one task that empties it.
 
-    ``send`` of daphne returns before the bytes have left, so ``unsent`` counts what waits here
-    and not what waits in the server (README: why ``runhub`` is the better one).
+    daphne's ``send`` returns before the bytes have left, and its close knows few of the codes
+    (autobahn: 1000 and 3000 to 4999). Its protocol object, which ``send`` is bound to, knows more:
+    the bytes still unsent, every close code, and how to stop reading.
     """
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self._daphne = _daphne(send)
         self._queue: list[Outgoing] = []
+        self._queued = 0
         self._code: int | None = None
         self._more = asyncio.Event()
         self._room = asyncio.Event()
-        self.unsent = 0
         self.closing = False
         self._task = asyncio.get_running_loop().create_task(self._write())
+
+    @property
+    def unsent(self) -> int:
+        """Bytes queued here and in the server, as far as it tells."""
+        return self._queued + (_unsent(self._daphne.transport) if self._daphne else 0)
 
     def write(self, message: Outgoing) -> None:
         """Queue one message."""
         if self.closing:
             return
         self._queue.append(message)
-        self.unsent += len(message.text)
+        self._queued += len(message.text)
         self._more.set()
 
     def close(self, code: int) -> None:
@@ -39,10 +47,23 @@ class AsgiWriter:
         self._more.set()
 
     async def room(self, below: int) -> None:
-        """Wait until less than this is queued."""
+        """Wait until less than this is unsent."""
         while self.unsent >= below and not self.closing:
-            self._room.clear()
-            await self._room.wait()
+            if self._queued:
+                self._room.clear()
+                await self._room.wait()
+            else:  # it waits in the server, which does not say when it has gone
+                await asyncio.sleep(0.005)
+
+    def hold(self) -> None:
+        """Read nothing more from the peer: daphne reads on and queues without a bound."""
+        if self._daphne:
+            self._daphne.transport.pauseProducing()
+
+    def release(self) -> None:
+        """Read on."""
+        if self._daphne:
+            self._daphne.transport.resumeProducing()
 
     async def _write(self) -> None:
         # The server raises its own kinds of error when the peer is gone; the consumer
@@ -54,13 +75,19 @@ class AsgiWriter:
                 batch, self._queue = self._queue, []
                 for message in batch:
                     await self._send({"type": "websocket.send", "text": message.text})
-                    self.unsent -= len(message.text)
+                    self._queued -= len(message.text)
                 self._room.set()
                 if self._code is not None and not self._queue:
-                    await self._send({"type": "websocket.close", "code": self._code})
+                    await self._send_close(self._code)
                     break
         self.closing = True
         self._room.set()
+
+    async def _send_close(self, code: int) -> None:
+        if self._daphne:
+            self._daphne.sendCloseFrame(code=code)
+        else:
+            await self._send({"type": "websocket.close", "code": code})
 
     def stop(self) -> None:
         """The connection is gone: end the task, unless it is about to close."""
@@ -68,3 +95,14 @@ class AsgiWriter:
             self.closing = True
             self._room.set()
             self._task.cancel()
+
+
+def _daphne(send: Send) -> Any:
+    """daphne's protocol of this connection, or None: the server is another."""
+    protocol = next(iter(getattr(send, "args", ())), None)
+    return protocol if hasattr(protocol, "sendCloseFrame") else None
+
+
+def _unsent(transport: Any) -> int:
+    """Bytes that Twisted holds (``twisted.internet.abstract.FileDescriptor``)."""
+    return len(getattr(transport, "dataBuffer", b"")) + int(getattr(transport, "_tempDataLen", 0))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from django.db import close_old_connections, connection
+from django.db import connection
 from django.utils import timezone
 
 from credentials import selectors, services
@@ -20,7 +20,7 @@ from hub.core.values import HUB
 
 THREADS = 2
 #: Handshakes waiting for a thread; more are asked to come back.
-MAX_WAITING = 4_096
+MAX_WAITING = 2_048
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -36,6 +36,8 @@ class Authentication:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="taskhub-credentials")
+        # A withdrawn right must not wait behind the slow hashes of a hundred strangers.
+        self._watch = ThreadPoolExecutor(1, thread_name_prefix="taskhub-rights")
         self._waiting = 0
 
     async def authenticate(
@@ -49,51 +51,55 @@ class Authentication:
             raise Overloaded
         self._waiting += 1
         try:
-            return await self._run(lambda: (selectors.revision(), _first_right(pairs)))
+            return await self._run(
+                self._threads, lambda: (selectors.revision(), _first_right(pairs))
+            )
         finally:
             self._waiting -= 1
 
     async def revision(self) -> int:
         """A number that differs after any change of anybody's rights."""
-        return await self._run(selectors.revision)
+        return await self._run(self._watch, selectors.revision)
 
     async def current_grants(self, key_ids: Collection[int]) -> dict[int, ClientGrants]:
         """Those of the keys that are still good."""
-        return await self._run(lambda: selectors.current_grants(key_ids=key_ids))
+        return await self._run(self._watch, lambda: selectors.current_grants(key_ids=key_ids))
 
     async def note_seen(self, key_ids: Collection[int]) -> None:
         """Record that these keys are in use."""
-        await self._run(lambda: services.note_seen(key_ids=key_ids, at=timezone.now()))
+        await self._run(self._watch, lambda: services.note_seen(key_ids=key_ids, at=timezone.now()))
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: _with_database(work)
-        )
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, lambda: _with_database(work))
 
     def stop(self) -> None:
-        """Close the threads' database connections and let the threads end."""
-        for _ in range(THREADS):
-            self._threads.submit(connection.close)
-        self._threads.shutdown(wait=True)
+        """Let the threads end after what they are at; who waits for one is going away anyway."""
+        for threads in (self._threads, self._watch):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _with_database(work: Callable[[], T]) -> T:
-    close_old_connections()
     try:
         return work()
     finally:
-        close_old_connections()
+        # The thread may be idle for days: no connection stays with it.
+        connection.close()
 
 
 def _first_right(pairs: Collection[tuple[str, str]]) -> ClientGrants | None:
     found = None
-    # No credentials at all take as long as wrong ones.
-    for name, key in pairs or (("", ""),):
-        known = bool(_NAME.fullmatch(name)) and name != HUB
-        found = selectors.authenticate(name=name if known else "", key=key)
+    for name, key in pairs:
+        # A name that cannot be is looked up too, as one that is not: it takes as long.
+        found = selectors.authenticate(name=name if possible_name(name) else "", key=key)
         if found is not None:
             break
     return found
+
+
+def possible_name(name: str) -> bool:
+    """Whether a client may be called so (docs/protocol.md §7)."""
+    return bool(_NAME.fullmatch(name)) and name != HUB
 
 
 def access_of(grants: ClientGrants) -> Access:

@@ -1,6 +1,5 @@
 """Where a WebSocket frame comes in: the hub's Channels consumer (docs/protocol.md §2)."""
 
-import asyncio
 import logging
 from dataclasses import asdict
 from typing import Any
@@ -14,11 +13,12 @@ from hub.core.presence import Presence
 from hub.gateway import handshake
 from hub.gateway.asgi_writer import AsgiWriter
 from hub.gateway.authentication import access_of
+from hub.gateway.direct_writer import EXTENSION
 from hub.gateway.door import Door
 from hub.gateway.entrance import entrance
 from hub.gateway.handshake import V1, Receive, Refused, Scope, Send
-from hub.gateway.server import EXTENSION, TOO_BIG
 from hub.gateway.session import Session, Writer
+from hub.gateway.websocket import TOO_BIG
 from hub.protocol import encode
 from hub.protocol.frames import text_of
 from hub.router.port import Outgoing
@@ -40,6 +40,7 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             runtime, door = await _open(scope)
             revision, grants = await door.admit(scope)
+            _refuse_when_draining(runtime)  # it may have begun meanwhile
         except Refused as refused:
             await handshake.refuse(scope, send, refused)
             return
@@ -74,10 +75,13 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
             if message["type"] != "websocket.receive":
                 return
             if (delay := door.delay(session)) > 0:
-                await asyncio.sleep(delay)
+                await session.pause(delay)
+            if session.closed or runtime.draining:
+                # §2.8: no stale right. None of it is acknowledged; its sender sends it again.
+                continue
             text = _text(message, limits.max_frame_bytes, session)
             if text is not None and (pending := pipeline.receive(session, text)) is not None:
-                await pending
+                await session.wait_for(pending)
 
 
 async def _open(scope: Scope) -> tuple[Runtime, Door]:
@@ -90,9 +94,13 @@ async def _open(scope: Scope) -> tuple[Runtime, Door]:
     except Exception:
         log.exception("the hub could not be started")
         raise Refused(503, "The hub cannot serve; its log says why.", retry_after=5) from None
+    _refuse_when_draining(runtime)
+    return runtime, door
+
+
+def _refuse_when_draining(runtime: Runtime) -> None:
     if runtime.draining:
         raise Refused(503, "The hub is restarting; come back in a moment.", retry_after=1)
-    return runtime, door
 
 
 def _text(message: dict[str, Any], limit: int, session: Session) -> str | None:

@@ -3,17 +3,16 @@
 import asyncio
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import datetime
 
 from django.utils import timezone
 
 from credentials.selectors import ClientGrants
 from hub.core.limits import Limits
-from hub.gateway.authentication import Authentication, Overloaded, access_of
-from hub.gateway.handshake import Refused, Scope, address, basic_credentials
+from hub.gateway.authentication import Authentication, Overloaded, access_of, possible_name
+from hub.gateway.handshake import Refused, Scope, address, basic_credentials, network
 from hub.gateway.session import GOING_AWAY, REVOKED, Session
+from hub.gateway.turns import Crowded, Turns
 from hub.gateway.windows import Failures, TokenBucket
 from hub.pipeline import Pipeline
 
@@ -24,6 +23,10 @@ REVISION_INTERVAL_S = 0.5
 #: How often "last seen" is written.
 SEEN_INTERVAL_S = 10.0
 RETRY_AFTER_S = 60
+#: All services of a machine come back at once after a restart: those over the limit wait so long
+#: for their turn, and so many of an address at most.
+TURN_S = 2.0
+MAX_WAITING_FOR_TURN = 200
 
 
 class Door:
@@ -38,27 +41,29 @@ class Door:
         self._failures = Failures(
             limits.wrong_keys_per_name, limits.wrong_keys_per_address, time.monotonic
         )
-        self._unnamed: Counter[str] = Counter()
+        self._turns = Turns(
+            limits.unauthenticated_per_address, waiting=MAX_WAITING_FOR_TURN, patience_s=TURN_S
+        )
         self._inside: dict[str, dict[str, Session]] = {}
         self._grants: dict[str, ClientGrants] = {}
         self._buckets: dict[str, TokenBucket] = {}
-        self._revision: int | None = None
+        #: the revision that each connection's rights are of
+        self._revisions: dict[str, int] = {}
+        #: keys used since "last seen" was written
+        self._used: set[int] = set()
         self._seen_at = 0.0
 
     async def admit(self, scope: Scope) -> tuple[int, ClientGrants]:
         """The grants of who asks to come in, and their revision. Raises Refused."""
-        origin = address(scope)
+        origin = network(address(scope))
         pairs = basic_credentials(scope)
-        name = pairs[0][0] if pairs else ""
+        if not pairs:
+            # Nothing to guess with, so nothing to count, and no time that could tell.
+            raise Refused(401, "Name and key are asked for, as HTTP Basic.")
+        name = pairs[0][0] if possible_name(pairs[0][0]) else None
         if self._failures.too_many(name, origin):
             raise Refused(429, "Too many wrong keys; wait a minute.", retry_after=RETRY_AFTER_S)
-        with self._waiting_room(origin):
-            try:
-                revision, grants = await self._authentication.authenticate(pairs)
-            except Overloaded:
-                raise Refused(
-                    503, "Too many connections at once; come back.", retry_after=1
-                ) from None
+        revision, grants = await self._authenticate(pairs, origin)
         if grants is None:
             self._failures.add(name, origin)
             log.info("refused a connection from %s: unknown name or wrong key", origin)
@@ -66,20 +71,21 @@ class Door:
         self._check_room(grants)
         return revision, grants
 
-    @contextmanager
-    def _waiting_room(self, origin: str) -> Iterator[None]:
-        """Places for those who have not named themselves, limited for each address (§7)."""
-        if self._unnamed[origin] >= self._limits.unauthenticated_per_address:
+    async def _authenticate(
+        self, pairs: list[tuple[str, str]], origin: str
+    ) -> tuple[int, ClientGrants | None]:
+        try:
+            async with self._turns.of(origin):
+                return await self._authentication.authenticate(pairs)
+        except Crowded:
             raise Refused(
                 429, "Too many handshakes from this address at once; wait.", retry_after=1
-            )
-        self._unnamed[origin] += 1
-        try:
-            yield
-        finally:
-            self._unnamed[origin] -= 1
-            if not self._unnamed[origin]:
-                del self._unnamed[origin]
+            ) from None
+        except Overloaded:
+            raise Refused(503, "Too many handshakes at once; come back.", retry_after=1) from None
+        except Exception:
+            log.exception("a key could not be checked")
+            raise Refused(503, "The hub cannot check keys now.", retry_after=5) from None
 
     def _check_room(self, grants: ClientGrants) -> None:
         inside = self._inside.get(grants.name, {})
@@ -95,15 +101,16 @@ class Door:
 
     def enter(self, session: Session, grants: ClientGrants, revision: int) -> None:
         """A connection is accepted, with rights of that revision."""
-        if revision != self._revision:
-            self._revision = None  # they may have changed meanwhile: look at everyone anew
         self._inside.setdefault(session.client, {})[session.connection] = session
         self._grants[session.connection] = grants
+        self._revisions[session.connection] = revision
+        self._used.add(grants.key_id)
         self._set_rate(grants)
 
     def leave(self, session: Session) -> None:
         """A connection is gone."""
         self._grants.pop(session.connection, None)
+        self._revisions.pop(session.connection, None)
         inside = self._inside.get(session.client, {})
         inside.pop(session.connection, None)
         if not inside:
@@ -130,7 +137,7 @@ class Door:
     async def watch_rights(self) -> None:
         """Carry changed rights to open connections. Never returns."""
         while True:
-            if self._grants:
+            if self._grants or self._used:
                 await self.refresh()
             await asyncio.sleep(REVISION_INTERVAL_S)
 
@@ -138,28 +145,40 @@ class Door:
         """Look once whether rights have changed or keys expired, and act on it."""
         revision = await self._authentication.revision()
         now = timezone.now()
-        expired = any(g.key_expires_at and g.key_expires_at <= now for g in self._grants.values())
-        if revision != self._revision or expired:
-            await self._apply(revision)
+        # Each connection's own revision is compared: one that was let in while the others were
+        # brought up to date may hold rights of before.
+        stale = [
+            session
+            for session in self.sessions()
+            if self._revisions[session.connection] != revision
+            or _expired(self._grants[session.connection], now)
+        ]
+        if stale:
+            await self._apply(stale, revision)
         if time.monotonic() - self._seen_at >= SEEN_INTERVAL_S:
-            self._seen_at = time.monotonic()
-            await self._authentication.note_seen({g.key_id for g in self._grants.values()})
+            await self._note_seen()
 
-    async def _apply(self, revision: int) -> None:
-        sessions = self.sessions()
-        current = await self._authentication.current_grants({s.key_id for s in sessions})
-        for session in sessions:
-            grants = current.get(session.key_id)
+    async def _note_seen(self) -> None:
+        keys = self._used | {grants.key_id for grants in self._grants.values()}
+        await self._authentication.note_seen(keys)
+        self._seen_at = time.monotonic()
+        self._used -= keys
+
+    async def _apply(self, stale: list[Session], revision: int) -> None:
+        current = await self._authentication.current_grants({s.key_id for s in stale})
+        for session in stale:
             known = self._grants.get(session.connection)
+            if known is None:  # it has left meanwhile
+                continue
+            grants = current.get(session.key_id)
+            self._revisions[session.connection] = revision
             if grants is None or grants.name != session.client:
                 log.info("closing connection %s: its key is no longer good", session.connection)
                 session.close(REVOKED)
-            elif known is not None and grants != known:
+            elif grants != known:
                 self._grants[session.connection] = grants
                 self._set_rate(grants)
                 self._pipeline.change_access(session.connection, access_of(grants))
-        # Only now: a failure above is tried again.
-        self._revision = revision
 
     def drain(self) -> None:
         """Close everyone with 1012: going away, come back (§2.7)."""
@@ -169,3 +188,7 @@ class Door:
     def stop(self) -> None:
         """Let go of the threads."""
         self._authentication.stop()
+
+
+def _expired(grants: ClientGrants, now: datetime) -> bool:
+    return grants.key_expires_at is not None and grants.key_expires_at <= now

@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -66,18 +67,36 @@ def check_origin(scope: Scope, allowed: Iterable[str]) -> None:
     origin = header(scope, b"origin")
     if origin is None:
         return
-    host = (urlsplit(origin.decode("latin-1")).hostname or "").lower()
-    for pattern in allowed:
-        bare = pattern.lower().strip("[]")
-        if bare in ("*", host) or (bare.startswith(".") and f".{host}".endswith(bare)):
-            return
+    try:
+        host = (urlsplit(origin.decode("latin-1")).hostname or "").lower()
+    except ValueError:  # an origin like "http://["
+        host = ""
+    if any(_matches(host, pattern.lower().strip("[]")) for pattern in allowed):
+        return
     raise Refused(403, "This origin may not connect; add its host to TASKHUB_ALLOWED_HOSTS.")
+
+
+def _matches(host: str, pattern: str) -> bool:
+    if pattern.startswith("."):
+        return f".{host}".endswith(pattern)
+    return pattern == "*" or (host != "" and host == pattern)
 
 
 def address(scope: Scope) -> str:
     """The peer's address without its port."""
     client = scope.get("client")
     return str(client[0]) if client else "local"
+
+
+def network(text: str) -> str:
+    """What counts as one address: an IPv6 peer has the 2**64 addresses of its network at hand."""
+    try:
+        ip = ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(ip, IPv4Address):
+        return str(ip)
+    return str(ip.ipv4_mapped or IPv6Network((int(ip) >> 64 << 64, 64)))
 
 
 async def refuse(scope: Scope, send: Send, refused: Refused) -> None:

@@ -1,8 +1,11 @@
 """One open connection: its bounded outbox, and how it is closed (docs/protocol.md §2.6, §2.7)."""
 
+import asyncio
+import contextlib
 import logging
 import secrets
 import time
+from collections.abc import Awaitable
 from typing import Protocol
 
 from hub.core.limits import Limits
@@ -38,6 +41,12 @@ class Writer(Protocol):
     async def room(self, below: int) -> None:
         """Wait until ``unsent`` is below this, or the connection is closing."""
 
+    def hold(self) -> None:
+        """Read nothing more from the peer for now."""
+
+    def release(self) -> None:
+        """Read on."""
+
 
 class Session:
     """A client's connection, as the router and the gateway see it."""
@@ -55,16 +64,18 @@ class Session:
         self._writer = writer
         self._max_unsent = limits.max_outbox_bytes
         self._bad_frames = MinuteWindow(limits.bad_frames_per_minute, time.monotonic)
-        self._closed = False
+        self._ended: asyncio.Event | None = None
+        #: the hub has closed it: what the peer still sends is not taken
+        self.closed = False
 
     @property
     def open(self) -> bool:
         """Whether it can still be written to."""
-        return not self._closed and not self._writer.closing
+        return not self.closed and not self._writer.closing
 
     def send(self, message: Outgoing) -> None:
         """Queue a message. Part of ``Sink``: never blocks; a full outbox closes with 4408."""
-        if self._closed:
+        if self.closed:
             return
         self._writer.write(message)
         if self._writer.unsent > self._max_unsent:
@@ -92,11 +103,32 @@ class Session:
         """Wait until the outbox is less than half full. Part of ``Sink``."""
         await self._writer.room(self._max_unsent // 2)
 
+    async def pause(self, seconds: float) -> None:
+        """Read nothing for so long, or until the hub closes the connection."""
+        self._ended = asyncio.Event()
+        if self.closed:
+            return
+        self._writer.hold()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        self._writer.release()
+
+    async def wait_for(self, pending: Awaitable[None]) -> None:
+        """Read nothing until the pipeline is ready for more."""
+        self._writer.hold()
+        try:
+            await pending
+        finally:
+            self._writer.release()
+
     def close(self, code: int) -> None:
         """Close the connection; v1 is told why before (§2.7)."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
+        if self._ended is not None:
+            self._ended.set()
         if self.v1:
             self._writer.write(Outgoing(encode.closing(code)))
         self._writer.close(code)

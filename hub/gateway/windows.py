@@ -46,12 +46,13 @@ class Failures:
         self._clock = clock
         self._windows: OrderedDict[tuple[str, str | None], MinuteWindow] = OrderedDict()
 
-    def add(self, name: str, address: str) -> None:
-        """A wrong key was presented."""
-        self._window(name, address).add()
+    def add(self, name: str | None, address: str) -> None:
+        """A wrong key was presented; ``name`` None: for a name that no client can have."""
+        if name is not None:
+            self._window(name, address).add()
         self._window(None, address).add()
 
-    def too_many(self, name: str, address: str) -> bool:
+    def too_many(self, name: str | None, address: str) -> bool:
         """Whether this address has to wait before it tries this name (or any) again."""
         keys: list[tuple[str, str | None]] = [(address, name), (address, None)]
         return any(key in self._windows and self._windows[key].full for key in keys)

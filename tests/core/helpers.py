@@ -477,6 +477,7 @@ def _audit_connections(world: World) -> None:
 
 def _audit_indexes(world: World) -> None:
     books = world.engine.books
+    assert not set(books.open) & set(books.recent)
     used = {e for ended in books.recent.values() for e in ended.event_ids}
     used |= {e for task in books.open.values() for e in task.event_ids}
     assert set(books.event_owner) == used

@@ -11,6 +11,8 @@ import uvloop
 
 from hub.core.limits import Limits
 from hub.gateway import consumers, server
+from hub.gateway.silent_sockets import http_protocol
+from hub.gateway.websocket import HubWebSocketProtocol
 from tests.gateway.harness import TIMEOUT, Hub, Serving
 
 
@@ -58,8 +60,8 @@ async def hub(serving: Serving) -> AsyncIterator[Hub]:
 def _config(limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         consumers.HubConsumer.as_asgi(),
-        http="httptools",
-        ws=server.HubWebSocketProtocol,
+        http=http_protocol(limits.unauthenticated_per_address),
+        ws=HubWebSocketProtocol,
         ws_max_size=limits.max_frame_bytes,
         ws_per_message_deflate=False,
         ws_ping_interval=limits.ping_interval_ms / 1000,

@@ -1,8 +1,9 @@
 """A server in the test's own loop: uvicorn as `runhub` sets it up, over a pipeline that echoes."""
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from hub.core.limits import Limits
 from hub.core.presence import Presence
 from hub.gateway import server
 from hub.gateway.door import Door
+from hub.gateway.websocket import HubWebSocketProtocol
 from hub.router.port import Outgoing, Sink
 from tests.raw_peer import basic
 
@@ -116,6 +118,63 @@ class FakeRuntime:
         return 1_700_000_000_000
 
 
+class RawSocket:
+    """A peer that is not held to any protocol."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def head(self) -> str:
+        """The head of the answer."""
+        async with asyncio.timeout(TIMEOUT):
+            return (await self.reader.readuntil(b"\r\n\r\n")).decode()
+
+    async def rest(self) -> bytes:
+        """All that comes until the server ends the connection."""
+        async with asyncio.timeout(TIMEOUT):
+            return await self.reader.read()
+
+    def stop_reading(self) -> None:
+        """Let what the server sends pile up there."""
+        cast("asyncio.ReadTransport", self.writer.transport).pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        cast("asyncio.ReadTransport", self.writer.transport).resume_reading()
+
+
+def frame(opcode: int, data: bytes = b"", *, fin: bool = True) -> bytes:
+    """A client's frame (RFC 6455 §5.2), masked with zeros."""
+    size = len(data)
+    head = bytes([0x80 | opcode if fin else opcode])
+    if size < 126:
+        head += bytes([0x80 | size])
+    elif size < 65_536:
+        head += b"\xfe" + size.to_bytes(2, "big")
+    else:
+        head += b"\xff" + size.to_bytes(8, "big")
+    return head + bytes(4) + data
+
+
+CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+
+def _request(headers: Mapping[str, str]) -> bytes:
+    lines = {
+        "Host": "localhost",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Version": "13",
+        "Authorization": basic("mailer", "k"),
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    path = lines.pop("path", "/")
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value)
+    return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1")
+
+
 class Hub:
     """The server under test."""
 
@@ -141,10 +200,10 @@ class Hub:
         return f"ws://127.0.0.1:{self.port}/"
 
     @property
-    def protocols(self) -> list[server.HubWebSocketProtocol]:
+    def protocols(self) -> list[HubWebSocketProtocol]:
         """Open WebSockets as the server holds them."""
         found = self.server.server_state.connections
-        return [one for one in found if isinstance(one, server.HubWebSocketProtocol)]
+        return [one for one in found if isinstance(one, HubWebSocketProtocol)]
 
     async def client(
         self, name: str = "mailer", key: str = "k", *, v1: bool = False, **more: Any
@@ -164,27 +223,34 @@ class Hub:
             },
         )
 
-    async def raw(self, **headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A TCP connection on which a handshake was asked for and not yet answered."""
+    @contextlib.asynccontextmanager
+    async def socket(self) -> AsyncIterator[RawSocket]:
+        """A TCP connection on which nothing was said."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        lines = {
-            "Host": "localhost",
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-            "Sec-WebSocket-Version": "13",
-            "Authorization": basic("mailer", "k"),
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        }
-        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        writer.write(f"GET / HTTP/1.1\r\n{head}\r\n".encode())
-        return reader, writer
+        try:
+            yield RawSocket(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    @contextlib.asynccontextmanager
+    async def raw(self, **headers: str) -> AsyncIterator[RawSocket]:
+        """A TCP connection on which a WebSocket was asked for."""
+        async with self.socket() as socket:
+            socket.writer.write(_request(headers))
+            yield socket
+
+    @contextlib.asynccontextmanager
+    async def accepted(self, **headers: str) -> AsyncIterator[RawSocket]:
+        """A WebSocket of which the test sees every byte."""
+        async with self.raw(**headers) as socket:
+            assert (await socket.head()).startswith("HTTP/1.1 101 ")
+            yield socket
 
 
 async def eventually(condition: Callable[[], object], timeout: float = TIMEOUT) -> None:  # noqa: ASYNC109
     """Let the loop run until the condition holds."""
     async with asyncio.timeout(timeout):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import socket
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 import uvicorn
@@ -14,7 +14,10 @@ from django.db.migrations.executor import MigrationExecutor
 
 from hub.conf import hub_settings
 from hub.gateway.entrance import entrance
-from hub.gateway.server import HubServer, HubWebSocketProtocol
+from hub.gateway.server import HubServer
+from hub.gateway.silent_sockets import http_protocol
+from hub.gateway.websocket import HubWebSocketProtocol
+from hub.lock import LockHeld, ProcessLock
 
 
 class Command(BaseCommand):
@@ -25,7 +28,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Part of BaseCommand."""
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-        parser.add_argument("--port", type=int, default=8000, help="port; 0: any free one")
+        parser.add_argument("--port", type=_port, default=8000, help="port; 0: any free one")
 
     def handle(self, *, host: str, port: int, **_: Any) -> None:
         """Part of BaseCommand."""
@@ -37,13 +40,25 @@ class Command(BaseCommand):
             on_listening=lambda actual: self._say(host, actual),
             drain=entrance.drain,
         )
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(server.serve(sockets=[listener]))
-        if not server.started:
-            raise CommandError("The hub did not start; the lines above say why.")
+        try:
+            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+                runner.run(server.serve(sockets=[listener]))
+        except SystemExit:  # uvicorn's way to say that the application did not start
+            raise CommandError("The hub did not start; the lines above say why.") from None
 
     def _migrate(self) -> None:
         """A newcomer's first start simply works; later ones bring the tables up to date."""
+        lock = ProcessLock(hub_settings().data_dir / "hub.lock")
+        try:
+            lock.acquire()  # or the tables would change under a hub that runs
+        except LockHeld as held:
+            raise CommandError(str(held)) from None
+        try:
+            self._bring_up_to_date()
+        finally:
+            lock.release()
+
+    def _bring_up_to_date(self) -> None:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self.stderr.write("Bringing the database up to date.")
@@ -55,6 +70,13 @@ class Command(BaseCommand):
         self.stderr.write(
             f"TaskHub listens on http://{shown}:{port}/ (clients: ws://{shown}:{port}/)"
         )
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise ArgumentTypeError("a port is a number from 0 to 65535")
+    return port
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -75,7 +97,7 @@ def _config(host: str) -> uvicorn.Config:
         "taskhub_site.asgi:application",
         host=host,
         loop="uvloop",
-        http="httptools",
+        http=http_protocol(limits.unauthenticated_per_address),
         ws=HubWebSocketProtocol,
         ws_max_size=limits.max_frame_bytes,
         ws_per_message_deflate=False,

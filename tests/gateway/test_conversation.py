@@ -1,0 +1,182 @@
+"""What an open connection is told and may say (docs/protocol.md §2.4 to §2.7)."""
+
+import asyncio
+import json
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from hub.router.port import Outgoing
+from tests.gateway.harness import (
+    BINARY,
+    CONT,
+    PING,
+    TEXT,
+    TIMEOUT,
+    Hub,
+    Serving,
+    eventually,
+    frame,
+    grants,
+)
+
+
+async def test_v1_is_welcomed_before_all_else(hub: Hub) -> None:
+    async with await hub.client(v1=True) as client:
+        await client.send('"hello"')
+        welcome = json.loads(await client.recv())
+        (connection,) = hub.pipeline.sinks
+        assert (
+            welcome.items()
+            >= {
+                "type": "welcome",
+                "connectionId": connection,
+                "epoch": "epoch-1",
+                "hub": "1.2.3",
+                "now": 1_700_000_000_000,
+            }.items()
+        )
+        assert welcome["limits"]["max_frame_bytes"] == 1_048_576
+        assert await client.recv() == '"hello"'
+
+
+async def test_legacy_is_not(hub: Hub) -> None:
+    async with await hub.client() as client:
+        await client.send('"hello"')
+        assert await client.recv() == '"hello"'
+
+
+async def test_messages_keep_their_order_and_leave_together(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hub.accepted() as socket:
+        await eventually(lambda: hub.pipeline.sinks)
+        (sink,) = hub.pipeline.sinks.values()
+        (protocol,) = hub.protocols
+        writes: list[bytes] = []
+        assert protocol._direct is not None
+        monkeypatch.setattr(protocol, "transport", RecordingTransport(writes))
+        for number in range(100):
+            sink.send(Outgoing(f"{number:03}"))
+        assert writes == []
+        await eventually(lambda: writes)
+        assert writes == [b"".join(b"\x81\x03%03d" % number for number in range(100))]
+        monkeypatch.undo()
+        sink.send(Outgoing("end"))
+        async with asyncio.timeout(TIMEOUT):
+            assert await socket.reader.readexactly(5) == b"\x81\x03end"
+
+
+class RecordingTransport:
+    """Remembers what is written."""
+
+    def __init__(self, writes: list[bytes]) -> None:
+        self.write = writes.append
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+async def test_a_thousand_frames_come_back_in_order(hub: Hub) -> None:
+    async with await hub.client() as client:
+        sent = [str(number) for number in range(1_000)]
+        for text in sent:
+            await client.send(text)
+        assert [await client.recv() for _ in sent] == sent
+
+
+async def test_a_binary_frame_of_the_same_text(hub: Hub) -> None:
+    async with await hub.client() as client:
+        await client.send('"ä"'.encode())
+        assert await client.recv() == '"ä"'
+
+
+async def test_a_binary_frame_that_is_no_text(serving: Serving) -> None:
+    async with serving(bad_frames_per_minute=2) as hub, await hub.client(v1=True) as client:
+        await client.recv()
+        for _ in range(3):
+            await client.send(b"\xff")
+        assert [json.loads(await client.recv())["code"] for _ in range(2)] == ["bad-json"] * 2
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await client.recv()
+        assert client.close_code == 1008
+        assert hub.pipeline.received == []
+
+
+@pytest.mark.parametrize("v1", [True, False])
+@pytest.mark.parametrize("size", [1_001, 5_000_000])
+async def test_a_frame_too_big(serving: Serving, size: int, *, v1: bool) -> None:
+    async with serving(max_frame_bytes=1_000) as hub, await hub.client(v1=v1) as client:
+        await client.send("x" * 1_000)
+        messages = []
+        with pytest.raises(ConnectionClosed):
+            await client.send("x" * size)
+            while True:
+                messages.append(await client.recv())
+        while client.messages_waiting if hasattr(client, "messages_waiting") else False:
+            messages.append(await client.recv())
+        assert client.close_code == 1009
+        assert hub.pipeline.received == ["x" * 1_000]
+        assert not v1 or json.loads(messages[-1])["code"] == "too-big"
+
+
+async def test_what_came_with_a_bad_frame_is_still_taken(hub: Hub) -> None:
+    async with hub.accepted() as socket:
+        socket.writer.write(frame(TEXT, b"good") + frame(0xB, b"reserved opcode"))
+        rest = await socket.rest()
+        assert hub.pipeline.received == ["good"]
+        assert rest[-2:] != b"" and b"\x03\xea" in rest, "closed with 1002"
+
+
+async def test_fragments_are_one_message(hub: Hub) -> None:
+    async with hub.accepted() as socket:
+        parts = [frame(TEXT, b"\xc3", fin=False), frame(PING, b"p")]
+        parts += [frame(CONT, fin=False)] * 1_000
+        parts += [frame(CONT, b"\xa4", fin=False), frame(CONT, b"!")]
+        socket.writer.write(b"".join(parts))
+        await eventually(lambda: hub.pipeline.received)
+        assert hub.pipeline.received == ["ä!"]
+        socket.writer.write(frame(BINARY, b"a", fin=False) + frame(CONT, b"b"))
+        await eventually(lambda: len(hub.pipeline.received) == 2)
+        assert hub.pipeline.received[1] == "ab"
+
+
+async def test_empty_fragments_take_no_memory(hub: Hub) -> None:
+    async with hub.accepted() as socket:
+        socket.writer.write(frame(TEXT, b"x", fin=False) + frame(CONT, fin=False) * 5_000)
+        socket.writer.write(frame(PING))
+        async with asyncio.timeout(TIMEOUT):
+            await socket.reader.readexactly(2)  # the pong: all is read
+        (protocol,) = hub.protocols
+        assert len(protocol.frames) == 1
+
+
+async def test_a_pipeline_that_asks_to_wait_is_given_no_more(hub: Hub) -> None:
+    hub.pipeline.hold = asyncio.Event()
+    async with hub.accepted() as socket:
+        data = frame(TEXT, b"x" * 1_000) * 2_000
+        socket.writer.write(data)
+        await eventually(lambda: hub.pipeline.received)
+        (protocol,) = hub.protocols
+        await eventually(lambda: protocol.read_paused)
+        assert protocol.queue.qsize() < 500, "TCP holds the rest"
+        assert len(hub.pipeline.received) == 1
+        hub.pipeline.hold.set()
+        await eventually(lambda: len(hub.pipeline.received) == 2_000)
+
+
+async def test_a_rate_delays_and_loses_nothing(hub: Hub) -> None:
+    hub.authentication.known["mailer", "k"] = grants(rate=50)
+    async with await hub.client() as first, await hub.client() as second:
+        started = asyncio.get_running_loop().time()
+        for number in range(35):
+            await first.send(f"a{number}")
+            await second.send(f"b{number}")
+        answers = [await first.recv() for _ in range(35)] + [await second.recv() for _ in range(35)]
+        took = asyncio.get_running_loop().time() - started
+        assert len(set(answers)) == 70
+        assert took >= 0.38, "twenty over the second's worth that is free, for both together"
