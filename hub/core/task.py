@@ -69,7 +69,7 @@ class Task(msgspec.Struct, kw_only=True):
     #: how many participants are in these states
     offered: int = 0
     started: int = 0
-    #: somebody dropped
+    #: somebody said that it drops
     dropped: bool = False
     #: somebody who had started was lost
     lost: bool = False
@@ -196,6 +196,8 @@ def _evolve_event(task: Task, event: Event) -> None:
         participant = task.participants[event.participant]
         if event.participant_state is not None:
             _move_participant(task, participant, event.participant_state, event.at)
+            # By its own word: whom a claim closed out has not said that nothing is to be done.
+            task.dropped = task.dropped or event.participant_state is ParticipantState.DROPPED
         if kind is not EventKind.UPDATE and event.body is not None:
             participant.body = event.body
             _remember_verdict(task, event)
@@ -243,7 +245,5 @@ def _move_participant(
         participant.started_at = at
         return
     participant.done_at = at
-    if state is ParticipantState.DROPPED:
-        task.dropped = True
-    elif state is ParticipantState.LOST and before is _STARTED:
+    if state is ParticipantState.LOST and before is _STARTED:
         task.lost = True

@@ -15,7 +15,9 @@ from hub.core.limits import Limits
 from hub.core.presence import Presence
 from hub.core.task import evolve
 from hub.core.values import EventKind
-from tests.core.helpers import World, audit, check, let_everything_end
+from tests.core.audits import audit, let_everything_end
+from tests.core.helpers import check
+from tests.core.world import World
 
 IDEMPOTENCE = {
     "the same event again": """

@@ -12,7 +12,8 @@ from hub.core.facts import Event
 from hub.core.lifecycle import PARTICIPANT, TASK
 from hub.core.lifecycle import check as check_report
 from hub.core.values import EventKind, ParticipantState, TaskState
-from tests.core.helpers import check, let_everything_end
+from tests.core.audits import let_everything_end
+from tests.core.helpers import check
 
 T, E, P = TaskState, EventKind, ParticipantState
 
@@ -245,6 +246,16 @@ ROWS_OF_5_4 = {
         b drop  | drop b > p b
                 | success hub null > p b
                 | end hub > p b
+    """,
+    "lost, and who was left never started: service-lost": begin("a b", "start=20000")
+    + """
+        a start | start a > p a b
+        a lost
+        +10000  | drop hub service-lost > p b
+        +10000  | fail hub service-lost > p b
+                | end hub > p b
+        ? people | a lost service-lost
+                 | b timed out
     """,
     "lost before it started: start-timeout": begin("a", "start=20000")
     + """
@@ -657,6 +668,22 @@ CLAIM = {
         g.2 start    | start g > p g.2
         g.2 success 1 | success g 1 > p g.2
                       | end hub > p g.2
+    """,
+    "the claimer of a group is lost, the next never starts: service-lost": """
+        a sub
+        g.1 sub group
+        g.2 sub group
+        p init claim | init p > p a g.1
+        g.1 start    | start g > p a g.1
+        +96
+        g.1 lost
+        +10000       | offer > g.2
+                     | drop hub service-lost > p a g.2
+        +96          | fail hub service-lost > p a g.2
+                     | end hub > p a g.2
+        ? people     | a dropped
+                     | g.1 lost service-lost
+                     | g.2 timed out
     """,
     "not even the publisher": begin("a", "claim")
     + """

@@ -5,7 +5,8 @@ How to read the stories: ``tests/core/helpers.py``.
 
 import pytest
 
-from tests.core.helpers import check, let_everything_end
+from tests.core.audits import let_everything_end
+from tests.core.helpers import check
 
 LATE = {
     "inside the window, at once": """

@@ -7,7 +7,8 @@ import pytest
 from hub.core.facts import Closed, Event, Fact, Moved, Offered, WindowMoved
 from hub.core.task import Task, evolve, fingerprint, fold, restore
 from hub.core.values import EventKind, Expect, ParticipantState, Settle, TaskState
-from tests.core.helpers import BEGIN, World, check
+from tests.core.helpers import check
+from tests.core.world import BEGIN, World
 
 STORIES = {
     "nobody": "p init start=7 end=9 expect=delivery settle=first claim | init p > p",

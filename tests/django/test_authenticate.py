@@ -1,190 +1,339 @@
-"""Names and keys to grants, and everything that takes them away."""
+"""Who gets in with what, how much work a refusal is, and what counts the revision up."""
 
-import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from pytest_django import DjangoAssertNumQueries
+from tests.django.conftest import NOW, Hashes
 
 from credentials import keys, selectors, services
-from credentials.chosen_keys import ChosenKeyVerifier
-from credentials.models import Client, Key
-from tests.django.conftest import NOW, Hashes
+from credentials.models import Client, Key, Permission, Revision
+from credentials.selectors import ClientGrants, authenticate, current_grants
 
 pytestmark = pytest.mark.django_db
 
-CHOSEN = "correct horse battery staple"
+CHOSEN = "correct-horse-battery"
+MINUTE = timedelta(minutes=1)
 
 
-def grants(name: str, key: str) -> selectors.ClientGrants | None:
-    return selectors.authenticate(name=name, key=key, now=NOW)
-
-
-def test_a_generated_key_gives_what_was_granted_and_nothing_more() -> None:
-    _, nothing = services.client_create(name="nobody")
-    _, key = services.client_create(
-        name="web", sub=["a", "b:c"], pub=["*"], watch=["a/d"], max_connections=7, group=True
+def _make(key: str | None = None, name: str = "mailer") -> tuple[Key, str]:
+    client, plaintext = services.client_create(
+        name=name, key=key, sub=["email", "a:b"], pub=["*"], max_connections=7, group=True
     )
-    empty, found = grants("nobody", nothing), grants("web", key)
-    assert empty is not None
-    assert (empty.sub, empty.pub, empty.watch) == ((), (), ())
-    assert found is not None
-    assert (found.sub, found.pub, found.watch) == (("a", "b:c"), ("*",), ("a/d",))
-    assert (found.max_connections, found.group, found.rate) == (7, True, None)
+    return client.keys.get(), plaintext
 
 
-def test_every_refusal_is_none(hashes: Hashes) -> None:
-    client, key = services.client_create(name="web")
-    _, other = services.client_create(name="other")
-    services.key_add_chosen(client=client, key=CHOSEN)
-    assert grants("web", CHOSEN) is not None
-    for name, presented in [
-        ("nobody", key),
-        ("web", other),
-        ("web", key[:-1]),
-        ("web", key[:-1] + ("a" if key[-1] != "a" else "b")),
-        ("web", ""),
-        ("web", CHOSEN + "x"),
-        ("nobody", CHOSEN),
-        ("WEB", key),
-        ("web\0", CHOSEN),
-        ("web", "\ud800" * 20),
-        ("w" * 100_000, "k" * 100_000),
-    ]:
-        assert grants(name, presented) is None, (name[:20], presented[:20])
-    services.client_disable(client=client)
-    assert grants("web", key) is None
-    assert grants("web", CHOSEN) is None
-    services.client_enable(client=client)
-    assert grants("web", key) is not None
-    services.client_revoke_keys(client=client, at=NOW)
-    assert grants("web", key) is None
+def _expected(key: Key) -> ClientGrants:
+    return ClientGrants(
+        client_id=key.client_id,
+        name="mailer",
+        key_id=key.pk,
+        key_expires_at=None,
+        max_connections=7,
+        group=True,
+        rate=None,
+        sub=("a:b", "email"),
+        pub=("*",),
+        watch=(),
+    )
 
 
-def test_expiry_is_to_the_moment() -> None:
-    client, _ = services.client_create(name="web")
-    _, key = services.key_generate(client=client, expires_at=NOW)
-    before = selectors.authenticate(name="web", key=key, now=NOW - timedelta(microseconds=1))
-    assert before is not None
-    assert before.key_expires_at == NOW
-    assert grants("web", key) is None
+@pytest.mark.parametrize("chosen", [None, CHOSEN])
+def test_the_right_key_gets_the_grants(chosen: str | None, hashes: Hashes) -> None:
+    key, plaintext = _make(chosen)
+
+    assert authenticate(name="mailer", key=plaintext) == _expected(key)
 
 
-def test_what_is_stored_is_no_key(hashes: Hashes) -> None:
-    client, key = services.client_create(name="web")
-    services.key_add_chosen(client=client, key=CHOSEN)
-    for row in Key.objects.all():
-        assert key not in row.digest
-        assert CHOSEN not in row.digest
-        assert row.digest not in repr(row) + str(row)
-    assert Key.objects.get(kind=Key.Kind.GENERATED).digest == keys.digest(key)
+def test_a_generated_key_costs_two_queries_and_no_slow_hash(
+    hashes: Hashes, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    _, plaintext = _make()
 
-
-def test_one_slow_hash_for_any_stranger_and_none_for_generated_keys(hashes: Hashes) -> None:
-    client, key = services.client_create(name="web")
-    services.key_add_chosen(client=client, key=CHOSEN)
-    grants("web", key)
-    grants("nobody", key)
+    with django_assert_num_queries(2):
+        assert authenticate(name="mailer", key=plaintext)
     assert hashes == []
-    grants("nobody", CHOSEN)
-    grants("web", CHOSEN + "x")
-    grants("", "")
-    assert len(hashes) == 3
 
 
-def test_a_right_chosen_key_is_hashed_once(hashes: Hashes) -> None:
-    client, _ = services.client_create(name="web")
-    services.key_add_chosen(client=client, key=CHOSEN)
-    for _ in range(50):
-        assert grants("web", CHOSEN) is not None
-    assert len(hashes) == 1
-    services.client_revoke_keys(client=client, at=NOW)
-    assert grants("web", CHOSEN) is None
+def _revoke(key: Key) -> None:
+    services.key_revoke(key=key)
 
 
-def test_a_storm_of_one_key_is_hashed_once() -> None:
-    at_work, go_on = threading.Event(), threading.Event()
-    calls: list[str] = []
-
-    def slow(encoded: str | None, presented: str) -> bool:
-        calls.append(presented)
-        at_work.set()
-        assert go_on.wait(10)
-        return True
-
-    verifier = ChosenKeyVerifier(compare=slow)
-    answers: list[bool] = []
-
-    def ask() -> None:
-        answers.append(verifier.verify(name="web", encoded="hash", presented=CHOSEN))
-
-    threads = [threading.Thread(target=ask) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    assert at_work.wait(10)
-    go_on.set()
-    for thread in threads:
-        thread.join(10)
-    assert answers == [True] * 20
-    assert len(calls) == 1
+def _expire(key: Key) -> None:
+    Key.objects.filter(pk=key.pk).update(expires_at=NOW)
 
 
-def test_the_memory_of_right_keys_is_bounded() -> None:
-    verifier = ChosenKeyVerifier(capacity=10, compare=lambda _encoded, _key: True)
-    for number in range(100):
-        verifier.verify(name="web", encoded="hash", presented=f"key-{number}")
-    assert len(verifier._right) == 10
+def _disable(key: Key) -> None:
+    services.client_disable(client=key.client)
+
+
+def _delete_key(key: Key) -> None:
+    services.key_delete(key=key)
+
+
+def _delete_client(key: Key) -> None:
+    services.client_delete(client=key.client)
+
+
+SPOILED = [_revoke, _expire, _disable, _delete_key, _delete_client]
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+@pytest.mark.parametrize(("chosen", "slow"), [(None, 0), (CHOSEN, 1)])
+def test_a_key_that_is_good_no_more_is_refused_with_the_same_work(
+    chosen: str | None,
+    slow: int,
+    spoil: Callable[[Key], None],
+    hashes: Hashes,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    key, plaintext = _make(chosen)
+    assert authenticate(name="mailer", key=plaintext, now=NOW)  # which also warms what remembers
+    hashes.clear()
+    spoil(key)
+
+    with django_assert_num_queries(1):
+        assert authenticate(name="mailer", key=plaintext, now=NOW) is None
+    assert len(hashes) == slow
 
 
 @pytest.mark.parametrize(
-    "key", ["short", "x" * 15, " " * 20, "tab\tin the middle of it", "thk_" * 5]
+    ("name", "presented", "slow", "queries"),
+    [
+        ("mailer", "wrong-horse-battery", 1, 1),
+        ("nobody", "wrong-horse-battery", 1, 1),
+        ("nobody", CHOSEN, 1, 1),
+        ("other", CHOSEN, 1, 1),  # has a generated key only
+        ("mailer", "", 1, 1),
+        ("a\0b", CHOSEN, 1, 0),
+        ("mailer", keys.key_generate().plaintext, 0, 1),
+        ("nobody", keys.key_generate().plaintext, 0, 1),
+        ("mailer", "thk_abcdefgh_mistyped", 0, 0),
+        ("nobody", "thk_abcdefgh_mistyped", 0, 0),
+        ("mailer", "\ud800", 0, 0),
+    ],
 )
-def test_unfit_chosen_keys_are_refused(key: str) -> None:
+def test_a_stranger_is_refused_with_the_same_work(
+    name: str,
+    presented: str,
+    slow: int,
+    queries: int,
+    hashes: Hashes,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    _make(CHOSEN)
+    services.client_create(name="other")
+
+    with django_assert_num_queries(queries):
+        assert authenticate(name=name, key=presented) is None
+    assert len(hashes) == slow
+
+
+def test_a_key_works_for_its_own_client_alone(hashes: Hashes) -> None:
+    _, plaintext = _make()
+    _make(CHOSEN, name="other")
+
+    assert authenticate(name="other", key=plaintext) is None
+    assert authenticate(name="mailer", key=CHOSEN) is None
+    assert authenticate(name="MAILER", key=plaintext) is None
+
+
+def test_a_guessed_secret_for_a_known_key_id_is_refused(hashes: Hashes) -> None:
+    key, _ = _make()
+    body = f"thk_{key.public_id}_" + "0" * keys.SECRET_LENGTH
+
+    assert authenticate(name="mailer", key=body + keys.checksum(body)) is None
+
+
+def test_a_stored_digest_is_no_key(hashes: Hashes) -> None:
+    generated, _ = _make()
+    chosen, _ = _make(CHOSEN, name="other")
+
+    assert authenticate(name="mailer", key=generated.digest) is None
+    assert authenticate(name="other", key=chosen.digest) is None
+    assert CHOSEN not in chosen.digest
+
+
+def test_a_key_is_good_until_the_moment_it_expires(hashes: Hashes) -> None:
+    key, _ = _make()
+    _, plaintext = services.key_generate(client=key.client, expires_at=NOW)
+
+    before = authenticate(name="mailer", key=plaintext, now=NOW - MINUTE)
+    assert before is not None
+    assert before.key_expires_at == NOW
+    assert authenticate(name="mailer", key=plaintext, now=NOW) is None
+
+
+def test_current_grants_are_those_of_the_keys_still_good(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    made = [_make(name=f"client-{number}")[0] for number in range(6)]
+    spoiled, good = made[: len(SPOILED)], made[len(SPOILED)]
+    ids = [key.pk for key in made]
+    for spoil, key in zip(SPOILED, spoiled, strict=True):
+        spoil(key)
+
+    with django_assert_num_queries(2):
+        grants = current_grants(key_ids=ids, now=NOW)
+
+    assert grants == {good.pk: replace(_expected(good), name="client-5")}
+    assert current_grants(key_ids=[], now=NOW) == {}
+
+
+def test_current_grants_of_very_many_keys(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(selectors, "MANY_KEYS", 1)
+    first, second, third = (_make(name=name)[0] for name in ("a", "b", "c"))
+
+    with django_assert_num_queries(2):
+        grants = current_grants(key_ids={first.pk, third.pk, 99_999}, now=NOW)
+
+    assert sorted(grants) == [first.pk, third.pk]
+    assert grants[third.pk] == replace(_expected(third), name="c")
+    assert second.pk not in grants
+
+
+CHANGES: list[Callable[[Key], object]] = [
+    lambda key: services.client_create(name="new"),
+    lambda key: services.client_save(client=key.client),
+    lambda key: services.client_enable(client=key.client),
+    lambda key: services.client_disable(client=key.client),
+    lambda key: services.client_delete(client=key.client),
+    lambda key: services.client_revoke_keys(client=key.client),
+    lambda key: services.key_generate(client=key.client),
+    lambda key: services.key_add_chosen(client=key.client, key=CHOSEN),
+    lambda key: services.key_rotate(client=key.client, expire_old_at=NOW),
+    lambda key: services.key_save(key=key),
+    lambda key: services.key_revoke(key=key),
+    lambda key: services.key_delete(key=key),
+    lambda key: services.permission_grant(client=key.client, kind="watch", pattern="x"),
+    lambda key: services.permission_revoke(client=key.client, kind="pub", pattern="*"),
+    lambda key: services.permission_save(permission=Permission.objects.all()[0]),
+    lambda key: services.permission_delete(permission=Permission.objects.all()[0]),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_change_of_rights_counts_the_revision_up(
+    change: Callable[[Key], object], fast_hasher: None, counted_up: Callable[[], bool]
+) -> None:
+    key, _ = _make()
+    assert counted_up()
+
+    change(key)
+    assert counted_up()
+
+
+def test_the_revision_is_one_row_and_one_query(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    assert selectors.revision() == 0
+    key, _ = _make()
+    services.key_revoke(key=key)
+
+    assert Revision.objects.count() == 1
+    with django_assert_num_queries(1):
+        assert selectors.revision() > 0
+
+
+def test_a_change_that_fails_leaves_nothing(counted_up: Callable[[], bool]) -> None:
     with pytest.raises(ValidationError):
-        services.client_create(name="web", key=key)
+        services.client_create(name="mailer", sub=["fine", "not fine"])
+
     assert not Client.objects.exists()
-
-
-def test_every_change_of_rights_counts_the_revision_up(counted_up: Callable[[], bool]) -> None:
-    client, _ = services.client_create(name="web")
-    assert counted_up()
-    services.permission_grant(client=client, kind="sub", pattern="a")
-    assert counted_up()
-    services.permission_revoke(client=client, kind="sub", pattern="a")
-    assert counted_up()
-    row, _ = services.key_generate(client=client)
-    assert counted_up()
-    services.key_revoke(key=row)
-    assert counted_up()
-    services.client_disable(client=client)
-    assert counted_up()
-    services.client_delete(client=client)
-    assert counted_up()
-    services.note_seen(key_ids=[row.pk], at=NOW)
     assert not counted_up()
 
 
-def test_current_grants_tell_what_is_left(
-    django_assert_num_queries: Callable[[int], object],
+def test_being_seen_is_recorded_and_changes_no_rights(
+    monkeypatch: pytest.MonkeyPatch, counted_up: Callable[[], bool]
 ) -> None:
-    made = [services.client_create(name=f"c{n}", sub=[f"a{n}"]) for n in range(20)]
-    found = [grants(client.name, key) for client, key in made]
-    key_ids = [g.key_id for g in found if g is not None]
-    services.client_disable(client=made[0][0])
-    services.permission_grant(client=made[1][0], kind="pub", pattern="new")
-    with django_assert_num_queries(2):  # type: ignore[attr-defined]
-        current = selectors.current_grants(key_ids=key_ids, now=NOW)
-    assert set(current) == set(key_ids[1:])
-    assert current[key_ids[1]].pub == ("new",)
+    monkeypatch.setattr(services, "_CHUNK", 2)
+    made = [_make(name=name)[0] for name in ("a", "b", "c")]
+    unseen, _ = services.key_generate(client=made[0].client)
+    assert counted_up()
+
+    services.note_seen(key_ids=[key.pk for key in made], at=NOW)
+    services.note_seen(key_ids=[made[0].pk], at=NOW - MINUTE)
+    services.note_seen(key_ids=[], at=NOW)
+
+    assert not counted_up()
+    assert [client.last_seen for client in Client.objects.all()] == [NOW] * 3
+    assert {key.last_used for key in Key.objects.exclude(pk=unseen.pk)} == {NOW}
+    unseen.refresh_from_db()
+    assert unseen.last_used is None
 
 
-def test_last_seen(django_assert_num_queries: Callable[[int], object]) -> None:
-    client, key = services.client_create(name="web")
-    found = grants("web", key)
-    assert found is not None
-    services.note_seen(key_ids=[found.key_id], at=NOW)
-    services.note_seen(key_ids=[found.key_id], at=NOW - timedelta(hours=1))
-    client.refresh_from_db()
-    assert client.last_seen == NOW
-    assert client.keys.get().last_used == NOW
+def test_a_form_saved_late_does_not_undo_what_the_hub_wrote(fast_hasher: None) -> None:
+    key, _ = _make()
+    client = Client.objects.get()
+    services.note_seen(key_ids=[key.pk], at=NOW)
+    services.key_revoke(key=key)
+
+    services.client_save(client=client)
+    services.key_save(key=key)
+
+    assert Client.objects.get().last_seen == NOW
+    assert Key.objects.get().revoked_at is not None
+
+
+def test_revoking_twice_keeps_the_first_time() -> None:
+    key, _ = _make()
+
+    assert services.key_revoke(key=key, at=NOW)
+    assert not services.key_revoke(key=key, at=NOW + MINUTE)
+    assert services.client_revoke_keys(client=key.client, at=NOW + MINUTE) == 0
+    assert Key.objects.get().revoked_at == NOW
+
+
+def test_rotation_only_ever_shortens_a_life() -> None:
+    key, _ = _make()
+    sooner, _ = services.key_generate(client=key.client, expires_at=NOW - MINUTE)
+
+    new, _ = services.key_rotate(client=key.client, expire_old_at=NOW)
+
+    ends = {row.pk: row.expires_at for row in Key.objects.all()}
+    assert ends == {key.pk: NOW, sooner.pk: NOW - MINUTE, new.pk: None}
+
+
+@pytest.mark.parametrize(
+    "key", ["short", "a" * 257, "thk_" + "a" * 30, " spaces-around-it-all ", "tab\tinside-of-it-all"]
+)  # fmt: skip
+def test_an_unfit_chosen_key_is_refused(key: str, fast_hasher: None) -> None:
+    with pytest.raises(ValidationError):
+        services.client_create(name="mailer", key=key)
+    assert not Client.objects.exists()
+
+
+def test_one_live_chosen_key_at_a_time(hashes: Hashes) -> None:
+    first, _ = _make(CHOSEN)
+    with pytest.raises(ValidationError, match="chosen key already"):
+        services.key_add_chosen(client=first.client, key="another-horse-battery")
+
+    services.key_revoke(key=first)
+    services.key_add_chosen(client=first.client, key="another-horse-battery")
+
+    assert authenticate(name="mailer", key=CHOSEN) is None
+    assert authenticate(name="mailer", key="another-horse-battery")
+
+
+def test_granting_twice_is_granting_once() -> None:
+    client, _ = services.client_create(name="mailer", sub=["a", "a"])
+    services.permission_grant(client=client, kind="sub", pattern="a")
+
+    assert client.permissions.count() == 1
+    assert services.permission_revoke(client=client, kind="sub", pattern="a")
+    assert not services.permission_revoke(client=client, kind="sub", pattern="a")
+    with pytest.raises(ValidationError):
+        services.permission_grant(client=client, kind="rule", pattern="a")
+
+
+@pytest.mark.parametrize("wrong", [{"max_connections": 0}, {"rate": 0}])
+def test_the_database_itself_refuses_impossible_numbers(wrong: dict[str, int]) -> None:
+    _make()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Client.objects.update(**wrong)

@@ -13,7 +13,7 @@ from hub.core.limits import Limits
 from hub.gateway import consumers, server
 from hub.gateway.silent_sockets import http_protocol
 from hub.gateway.websocket import HubWebSocketProtocol
-from tests.gateway.harness import TIMEOUT, Hub, Serving
+from tests.gateway.harness import Hub, Serving
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -30,22 +30,14 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Serving:
         hub = Hub(Limits(**limits))
         monkeypatch.setattr(consumers, "entrance", hub)
         listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-        hub.port = listener.getsockname()[1]
-        listening = asyncio.Event()
         hub.server = server.HubServer(
-            _config(hub.runtime.limits),
-            on_listening=lambda _: listening.set(),
-            drain=hub.drain,
+            _config(hub.runtime.limits), on_listening=hub.listens, drain=hub.drain
         )
-        running = asyncio.create_task(hub.server._serve([listener]))
-        async with asyncio.timeout(TIMEOUT):
-            await listening.wait()
+        await hub.start(listener)
         try:
             yield hub
         finally:
-            hub.server.should_exit = True
-            async with asyncio.timeout(TIMEOUT):
-                await running
+            await hub.vanish()
 
     return serve
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
@@ -190,6 +191,30 @@ class Hub:
         """Stands in for the entrance of the process."""
         return self.runtime, self.door
 
+    def listens(self, port: int) -> None:
+        """The server says that it is ready."""
+        self.port = port
+
+    async def start(self, listener: socket.socket) -> None:
+        """What `Server.serve` does before it waits for a signal, which takes it 0.1 s to notice."""
+        config = self.server.config
+        config.load()
+        self.server.lifespan = config.lifespan_class(config)
+        await self.server.startup([listener])
+
+    async def end(self) -> None:
+        """What `Server.serve` does after a signal."""
+        await self.server.shutdown()
+
+    async def vanish(self) -> None:
+        """End without manners, and so at once; nothing may be left."""
+        state = self.server.server_state
+        for one in self.server.servers:
+            one.close()
+        for connection in list(state.connections):
+            connection.transport.abort()
+        await eventually(lambda: not state.connections and not state.tasks)
+
     async def drain(self) -> None:
         """Stands in for the entrance of the process."""
         self.runtime.draining = True
@@ -224,7 +249,7 @@ class Hub:
         )
 
     @contextlib.asynccontextmanager
-    async def socket(self) -> AsyncIterator[RawSocket]:
+    async def silent(self) -> AsyncIterator[RawSocket]:
         """A TCP connection on which nothing was said."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
@@ -235,16 +260,16 @@ class Hub:
     @contextlib.asynccontextmanager
     async def raw(self, **headers: str) -> AsyncIterator[RawSocket]:
         """A TCP connection on which a WebSocket was asked for."""
-        async with self.socket() as socket:
-            socket.writer.write(_request(headers))
-            yield socket
+        async with self.silent() as peer:
+            peer.writer.write(_request(headers))
+            yield peer
 
     @contextlib.asynccontextmanager
     async def accepted(self, **headers: str) -> AsyncIterator[RawSocket]:
         """A WebSocket of which the test sees every byte."""
-        async with self.raw(**headers) as socket:
-            assert (await socket.head()).startswith("HTTP/1.1 101 ")
-            yield socket
+        async with self.raw(**headers) as peer:
+            assert (await peer.head()).startswith("HTTP/1.1 101 ")
+            yield peer
 
 
 async def eventually(condition: Callable[[], object], timeout: float = TIMEOUT) -> None:  # noqa: ASYNC109

@@ -8,7 +8,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from hub.gateway import silent_sockets
-from tests.gateway.harness import Hub, Serving, basic, eventually, grants
+from tests.gateway.harness import Hub, Serving, eventually, grants
+from tests.raw_peer import basic
 
 
 async def refusal(hub: Hub, **headers: str) -> tuple[int, str, dict[str, str]]:
@@ -178,8 +179,8 @@ async def test_silent_sockets_are_given_up(
     monkeypatch.setattr(silent_sockets, "CROWDED_TIMEOUT_S", 0.05)
     async with (
         serving(unauthenticated_per_address=1) as hub,
-        hub.socket() as first,
-        hub.socket() as second,
+        hub.silent() as first,
+        hub.silent() as second,
     ):
         await eventually(lambda: len(hub.server.server_state.connections) == 2)
         second.writer.write(b"GET / HTTP/1.1\r\nHost: ")

@@ -1,6 +1,7 @@
 """How a server ends (docs/protocol.md §2.7)."""
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
@@ -11,25 +12,26 @@ from websockets.exceptions import ConnectionClosed
 
 from hub.gateway import server
 from hub.management.commands import runhub
-from tests.gateway.harness import TIMEOUT, Hub, Serving, eventually
+from tests.gateway.harness import TIMEOUT, Serving, eventually
 
 
 async def test_everyone_is_told_to_come_back(serving: Serving) -> None:
     async with serving() as hub:
         v1, legacy = await hub.client(v1=True), await hub.client()
         await v1.recv()
-        hub.server.handle_exit(signal.SIGTERM, None)
+        ending = asyncio.create_task(hub.end())
         assert json.loads(await v1.recv())["code"] == "unavailable"
         for client in (v1, legacy):
             with pytest.raises(ConnectionClosed):
                 await client.recv()
             assert client.close_code == 1012
+        await ending
 
 
 async def test_also_those_who_are_talking(serving: Serving) -> None:
     async def talk(number: int) -> int | None:
         client = await hub.client()
-        with pytest.raises(ConnectionClosed):
+        with contextlib.suppress(ConnectionClosed):
             while True:
                 await client.send(str(number) * 1_000)
                 await client.recv()
@@ -38,9 +40,10 @@ async def test_also_those_who_are_talking(serving: Serving) -> None:
     async with serving() as hub:
         talkers = [asyncio.create_task(talk(number)) for number in range(20)]
         await eventually(lambda: len(hub.pipeline.received) > 500)
-        hub.server.handle_exit(signal.SIGTERM, None)
+        ending = asyncio.create_task(hub.end())
         async with asyncio.timeout(TIMEOUT):
             assert await asyncio.gather(*talkers) == [1012] * 20
+        await ending
 
 
 async def test_a_peer_that_does_not_answer_holds_nobody_up(
@@ -48,8 +51,9 @@ async def test_a_peer_that_does_not_answer_holds_nobody_up(
 ) -> None:
     monkeypatch.setattr(server, "FAREWELL_S", 0.1)
     async with serving() as hub, hub.accepted() as mute:
-        hub.server.handle_exit(signal.SIGTERM, None)
+        ending = asyncio.create_task(hub.end())
         assert b"\x03\xf4" in await mute.rest()
+        await ending
 
 
 async def test_a_second_signal_ends_at_once(

@@ -65,12 +65,14 @@ async def test_a_reader_that_never_reads_is_closed_and_others_are_served(
 
 
 async def test_a_slow_reader_that_reads_on_is_told_why(serving: Serving) -> None:
-    async with serving(max_outbox_bytes=MIB) as hub:
-        async with hub.accepted(Sec_WebSocket_Protocol="taskhub.v1") as slow:
-            slow.stop_reading()
-            await fill(await sink_of(hub), 8 * MIB)
-            slow.resume_reading()
-            rest = await slow.rest()
+    async with (
+        serving(max_outbox_bytes=MIB) as hub,
+        hub.accepted(Sec_WebSocket_Protocol="taskhub.v1") as slow,
+    ):
+        slow.stop_reading()
+        await fill(await sink_of(hub), 8 * MIB)
+        slow.resume_reading()
+        rest = await slow.rest()
     why = rest[rest.rindex(b'{"status":"error"') : rest.rindex(b"}") + 1]
     assert json.loads(why)["close"] == 4408
     assert rest.endswith(b"\x88\x02\x11\x38"), "4408, last of all"
@@ -166,14 +168,16 @@ async def test_a_silent_peer_is_pinged_and_then_dropped(serving: Serving) -> Non
 
 
 async def test_who_talks_is_not_pinged(serving: Serving) -> None:
-    async with serving(ping_interval_ms=100, pong_timeout_ms=100) as hub:
-        async with hub.accepted() as socket:
-            until = asyncio.get_running_loop().time() + 0.4
-            while asyncio.get_running_loop().time() < until:
-                socket.writer.write(frame(PONG))
-                await asyncio.sleep(0.01)
-            assert len(hub.protocols) == 1
-            assert not socket.reader._buffer  # type: ignore[attr-defined]
+    async with (
+        serving(ping_interval_ms=100, pong_timeout_ms=100) as hub,
+        hub.accepted() as socket,
+    ):
+        until = asyncio.get_running_loop().time() + 0.4
+        while asyncio.get_running_loop().time() < until:
+            socket.writer.write(frame(PONG))
+            await asyncio.sleep(0.01)
+        assert len(hub.protocols) == 1
+        assert not socket.reader._buffer  # type: ignore[attr-defined]
 
 
 async def test_who_is_not_read_is_not_taken_for_dead(serving: Serving) -> None:

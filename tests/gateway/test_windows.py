@@ -17,15 +17,15 @@ def test_a_window_is_full_at_its_limit_and_slides() -> None:
     clock = Clock()
     window = MinuteWindow(3, clock)
     for _ in range(2):
+        assert not window.full
         window.add()
         clock.now += 10
-    assert not window.full
     window.add()
-    assert window.full
-    clock.now += 39.9
-    assert window.full
-    clock.now += 0.1  # the first is a minute old
-    assert not window.full
+    full = [window.full]
+    for seconds in (39.9, 0.1):  # then the first is a minute old
+        clock.now += seconds
+        full.append(window.full)
+    assert full == [True, True, False]
 
 
 def test_wrong_keys_count_by_name_and_by_address() -> None:

@@ -18,8 +18,8 @@ from hub.core.facts import Event, Fact
 from hub.core.task import Task
 from hub.journal.port import Journal
 from hub.journal.sqlite import SqliteJournal
-from tests.core.helpers import World
 from tests.core.test_random_histories import LIMITS, Histories
+from tests.core.world import World
 
 #: Examples in CI, and on a developer's machine.
 EXAMPLES = 300 if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1" else 40

@@ -12,21 +12,34 @@ from tests.peers import LegacyPeer, V1Peer
 from tests.wire.hub_process import SERVERS, HubProcess
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> HubProcess:
+    """A database with its clients, to begin with."""
+    return HubProcess("uvicorn", tmp_path_factory.mktemp("prepared")).prepare()
+
+
 @pytest.fixture(scope="session", params=SERVERS)
 def hub(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    prepared: HubProcess,
 ) -> Iterator[HubProcess]:
     """A hub that many tests share; each uses actions and ids of its own."""
-    made = HubProcess(request.param, tmp_path_factory.mktemp(request.param)).start()
+    made = HubProcess(request.param, tmp_path_factory.mktemp(request.param))
+    made.copy_of(prepared).start()
     yield made
     made.close()
     assert not made.tracebacks()
 
 
 @pytest.fixture(params=SERVERS)
-def own_hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HubProcess]:
+def own_hub(
+    request: pytest.FixtureRequest, tmp_path: Path, prepared: HubProcess
+) -> Iterator[HubProcess]:
     """A hub for one test, which may kill it."""
-    made = HubProcess(request.param, tmp_path).start()
+    # Its clients have to come back after a restart, however slow the machine is at it.
+    made = HubProcess(request.param, tmp_path, TASKHUB_RESUME_GRACE_MS="3000")
+    made.copy_of(prepared).start()
     yield made
     made.close()
 
