@@ -9,8 +9,8 @@ from hub.core.effects import Deliver, Effect, Offer, Unchanged
 from hub.core.errors import Code, Rejection
 from hub.core.facts import Event, Fact
 from hub.core.inputs import Cancel, Command, Init, Report
-from hub.core.lifecycle import Turn
 from hub.core.task import Task
+from hub.core.turn import Turn
 from hub.core.values import EventKind, TaskState
 
 TaskCommand = Init | Report | Cancel

@@ -1,179 +1,22 @@
-"""The lifecycle of a task: one table, and the decisions made by it (docs/protocol.md §5).
+"""The lifecycle of a task: the decisions made by its one table (docs/protocol.md §5).
 
 Laws of this file:
 
-- A missing key in a table is the only way a transition is refused, and a refusal
-  comes before the first fact: it leaves the task untouched.
-- Deciding never changes a task; facts do. ``Turn`` evolves the task with each fact
-  as it is decided, so that the next step of the same turn sees it.
+- A missing key in the table (``hub.core.transitions``) is the only way a transition is
+  refused, and a refusal comes before the first fact: it leaves the task untouched.
+- Deciding never changes a task; the facts recorded in a turn do (``hub.core.turn``).
 - A task has one outcome and one end. Everything that may settle it ends in
   ``_conclude``; everything that may end it ends in ``_finish``.
 """
 
-from collections.abc import Callable
-
 from hub.core import reasons
 from hub.core.errors import Code, Rejection
-from hub.core.facts import Closed, Created, Event, Fact, Moved, Offered, WindowMoved
-from hub.core.task import Participant, Task, evolve, task_from
-from hub.core.values import HUB, Body, EventKind, Expect, ParticipantState, Settle, TaskState
+from hub.core.task import Participant, Task
+from hub.core.transitions import PARTICIPANT
+from hub.core.turn import Turn
+from hub.core.values import Body, EventKind, Expect, ParticipantState, Settle, TaskState
 
 T, E, P = TaskState, EventKind, ParticipantState
-
-#: (state, event) → state. Outcomes in state ``success`` or ``fail`` have no key: decided once.
-TASK: dict[tuple[TaskState, EventKind], TaskState] = {
-    (T.INIT, E.START): T.START,
-    (T.INIT, E.DROP): T.INIT,
-    (T.INIT, E.SUCCESS): T.SUCCESS,
-    (T.INIT, E.FAIL): T.FAIL,
-    (T.START, E.START): T.START,
-    (T.START, E.UPDATE): T.START,
-    (T.START, E.DROP): T.START,
-    (T.START, E.SUCCESS): T.SUCCESS,
-    (T.START, E.FAIL): T.FAIL,
-    (T.SUCCESS, E.START): T.SUCCESS,
-    (T.SUCCESS, E.UPDATE): T.SUCCESS,
-    (T.SUCCESS, E.DROP): T.SUCCESS,
-    (T.SUCCESS, E.END): T.END,
-    (T.FAIL, E.END): T.END,
-    # T.END is terminal: no key.
-}
-
-#: (participant's state, what it sends) → its state. Done is done: only ``end`` is still heard.
-PARTICIPANT: dict[tuple[ParticipantState, EventKind], ParticipantState] = {
-    (P.OFFERED, E.START): P.STARTED,
-    (P.OFFERED, E.UPDATE): P.STARTED,
-    (P.OFFERED, E.DROP): P.DROPPED,
-    (P.OFFERED, E.SUCCESS): P.SUCCEEDED,
-    (P.OFFERED, E.FAIL): P.FAILED,
-    (P.OFFERED, E.END): P.DROPPED,
-    (P.STARTED, E.START): P.STARTED,
-    (P.STARTED, E.UPDATE): P.STARTED,
-    (P.STARTED, E.DROP): P.DROPPED,
-    (P.STARTED, E.SUCCESS): P.SUCCEEDED,
-    (P.STARTED, E.FAIL): P.FAILED,
-    (P.STARTED, E.END): P.DROPPED,
-    (P.SUCCEEDED, E.END): P.SUCCEEDED,
-    (P.FAILED, E.END): P.FAILED,
-    (P.DROPPED, E.END): P.DROPPED,
-    (P.TIMED_OUT, E.END): P.TIMED_OUT,
-    (P.LOST, E.END): P.LOST,
-}
-
-
-class Turn:
-    """One decision about one task under way: the facts so far, the time, and fresh ids."""
-
-    __slots__ = ("facts", "new_id", "now", "task")
-
-    def __init__(self, task: Task, now: int, new_id: Callable[[], str]) -> None:
-        self.task = task
-        self.now = now
-        self.new_id = new_id
-        self.facts: list[Fact] = []
-
-    def record(self, fact: Fact) -> None:
-        """Add a fact and let it change the task."""
-        self.facts.append(fact)
-        evolve(self.task, fact)
-
-    def tell(
-        self,
-        kind: EventKind,
-        *,
-        by: str = HUB,
-        body: Body | None = None,
-        event_id: str | None = None,
-        participant: int = 0,
-        participant_state: ParticipantState | None = None,
-        stands_for: EventKind | None = None,
-    ) -> None:
-        """Record an event in the task's one order."""
-        task = self.task
-        self.record(
-            Event(
-                task=task.key,
-                task_id=task.task_id,
-                seq=task.seq + 1,
-                kind=kind,
-                event_id=event_id or self.new_id(),
-                at=self.now,
-                by=by,
-                state=TASK[task.state, kind],
-                body=body,
-                participant=participant,
-                participant_state=participant_state,
-                stands_for=stands_for,
-            )
-        )
-
-    def close(self, participant: Participant, state: ParticipantState) -> None:
-        """Record that a participant is done without a word of its own."""
-        self.record(
-            Closed(task=self.task.key, participant=participant.number, state=state, at=self.now)
-        )
-
-
-def create(
-    *,
-    key: int,
-    task_id: str,
-    event_id: str,
-    by: str,
-    payload: Body,
-    created: Created,
-    now: int,
-    new_id: Callable[[], str],
-) -> Turn:
-    """A new task (§5.1); offers follow with ``offer``."""
-    init = Event(
-        task=key,
-        task_id=task_id,
-        seq=1,
-        kind=E.INIT,
-        event_id=event_id,
-        at=now,
-        by=by,
-        state=T.INIT,
-        body=payload,
-        created=created,
-    )
-    turn = Turn(task_from(init), now, new_id)
-    turn.facts.append(init)
-    return turn
-
-
-def offer(turn: Turn, *, client: str, connection: str, group: bool) -> int:
-    """One more participant; returns its number."""
-    number = len(turn.task.participants) + 1
-    turn.record(
-        Offered(
-            task=turn.task.key,
-            participant=number,
-            client=client,
-            connection=connection,
-            group=group,
-            at=turn.now,
-        )
-    )
-    return number
-
-
-def move(turn: Turn, participant: Participant, connection: str) -> None:
-    """A participant goes on, on another connection of its client."""
-    turn.record(
-        Moved(
-            task=turn.task.key,
-            participant=participant.number,
-            connection=connection,
-            at=turn.now,
-        )
-    )
-
-
-def reopen_window(turn: Turn, until: int) -> None:
-    """Give those who were offered the task until then to start."""
-    turn.record(WindowMoved(task=turn.task.key, start_deadline=until, at=turn.now))
 
 
 def check(task: Task, number: int, kind: EventKind, max_events: int) -> None:

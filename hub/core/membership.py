@@ -12,6 +12,7 @@ from hub.core.inputs import AccessChanged, Connected, Disconnected, Subscribe, U
 from hub.core.limits import Limits
 from hub.core.offers import Offers
 from hub.core.task import Participant, Task
+from hub.core.turn import reopen_window
 from hub.core.values import Body, ParticipantState
 
 
@@ -183,7 +184,7 @@ class Membership:
             self.books.admit(task)
             if waiting and task.start_deadline < grace_ends:
                 turn = self._desk.turn(task, now)
-                lifecycle.reopen_window(turn, grace_ends)
+                reopen_window(turn, grace_ends)
                 decisions.append(self._desk.decision(turn))
         for connection in list(self.books.connections.values()):
             if connection.live:  # its rights may have changed while nothing could be stored

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from hub.core import lifecycle
 from hub.core.access import PatternSet
 from hub.core.books import Books, Connection
 from hub.core.effects import Offer
-from hub.core.lifecycle import Turn
 from hub.core.task import Participant, Task
+from hub.core.turn import Turn, move, offer, reopen_window
 from hub.core.values import ParticipantState
 
 
@@ -78,13 +77,13 @@ class Offers:
             away = not self._books.live(participant.connection)
             if away and participant.state is ParticipantState.OFFERED:
                 self._books.unbind(task, participant.connection)
-                lifecycle.move(turn, participant, connection.id)
+                move(turn, participant, connection.id)
                 return _init_to(connection.id, task)
         if group and any(p.group and p.state is not ParticipantState.LOST for p in mine):
             return []
         if len(task.participants) >= self._max:
             return []
-        lifecycle.offer(turn, client=client, connection=connection.id, group=group)
+        offer(turn, client=client, connection=connection.id, group=group)
         return _init_to(connection.id, task)
 
     def again(self, turn: Turn, lost: Participant) -> list[Offer]:
@@ -93,8 +92,8 @@ class Offers:
         connection = self.group_taker(task, lost.client)
         if connection is None:
             return []
-        lifecycle.offer(turn, client=lost.client, connection=connection, group=True)
-        lifecycle.reopen_window(turn, max(task.start_deadline, turn.now + task.start_timeout))
+        offer(turn, client=lost.client, connection=connection, group=True)
+        reopen_window(turn, max(task.start_deadline, turn.now + task.start_timeout))
         return _init_to(connection, task)
 
 

@@ -9,6 +9,7 @@ from hub.core.inputs import Cancel, Command, Init, OperatorCancel, Report
 from hub.core.limits import Limits
 from hub.core.offers import Offers
 from hub.core.task import Participant, Task, fingerprint
+from hub.core.turn import create, move, offer
 from hub.core.values import HUB, EventKind, ParticipantState
 
 _TAKEN = "This taskId is taken; choose another one."
@@ -48,7 +49,7 @@ class Publishing:
             raise event_conflict()
         self._check_room(client)
         self._last_key += 1
-        turn = lifecycle.create(
+        turn = create(
             key=self._last_key,
             task_id=command.task_id,
             event_id=command.event_id,
@@ -60,9 +61,7 @@ class Publishing:
         )
         self.books.admit(turn.task)
         for taker in self._offers.takers(command.action):
-            lifecycle.offer(
-                turn, client=taker.client, connection=taker.connection, group=taker.group
-            )
+            offer(turn, client=taker.client, connection=taker.connection, group=taker.group)
         return [self._desk.decision(turn, command)]
 
     def _created(self, command: Init) -> Created:
@@ -133,12 +132,12 @@ class Publishing:
             return [unchanged(command)]
         turn = self._desk.turn(task, now)
         if participant is None:
-            number = lifecycle.offer(
+            number = offer(
                 turn, client=connection.access.client, connection=connection.id, group=False
             )
         elif participant.connection != connection.id:
             self.books.unbind(task, participant.connection)
-            lifecycle.move(turn, participant, connection.id)
+            move(turn, participant, connection.id)
         lifecycle.report(turn, number, command.kind, event_id=command.event_id, body=command.body)
         return [self._desk.decision(turn, command)]
 

@@ -40,7 +40,7 @@ def test_the_core_and_the_protocol_need_no_django() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_are_short(path: Path) -> None:
-    limit = 350 if "core" in path.parts else 400
+    limit = 300 if "core" in path.parts else 400
     assert len(path.read_text().splitlines()) < limit
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from hub.core.errors import Code, Rejection
 from hub.core.facts import Event
-from hub.core.lifecycle import PARTICIPANT, TASK
 from hub.core.lifecycle import check as check_report
+from hub.core.transitions import PARTICIPANT, TASK
 from hub.core.values import EventKind, ParticipantState, TaskState
 from tests.core.audits import let_everything_end
 from tests.core.helpers import check

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from django.test import Client as Browser
 from pytest_django.fixtures import Settings
 
 from credentials import selectors
 from credentials.chosen_keys import ChosenKeyVerifier, hash_and_compare
+from tests.django.admin_pages import sign_in
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -43,3 +45,9 @@ def counted_up(db: None) -> Callable[[], bool]:
         return last[0] != before
 
     return moved
+
+
+@pytest.fixture
+def browser(db: None, fast_hasher: None) -> Browser:
+    """A superuser's, signed in; it enforces CSRF tokens."""
+    return sign_in()

@@ -1,167 +1,184 @@
-"""An admin's work on clients, through real pages."""
+"""The admin as a person uses it: its lists, its change pages and its actions."""
 
 import re
-from collections.abc import Callable
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission as UserPermission
-from django.contrib.auth.models import User
+from django.http import HttpResponse
 from django.test import Client as Browser
+from django.urls import reverse
+from django.utils import timezone
 
-from credentials import keys, selectors, services
-from credentials.models import Client, Key
+from credentials import services
+from credentials.models import Client, Key, Permission
+from credentials.selectors import authenticate, current_grants
+from tests.django.admin_pages import (
+    CLIENTS,
+    FORM,
+    KEYS,
+    Moved,
+    change_url,
+    inlines,
+    post,
+    staff,
+    text,
+)
 
-pytestmark = pytest.mark.django_db
-
-CLIENTS = "/admin/credentials/client/"
-KEYS = "/admin/credentials/key/"
-EMPTY_PERMISSIONS = {"permissions-TOTAL_FORMS": "0", "permissions-INITIAL_FORMS": "0"}
-FIELDS = {"name": "web", "enabled": "on", "max_connections": "5", "notes": ""}
-
-
-def shown_key(html: str) -> str:
-    found = re.search(r'<code id="new-key" translate="no">(thk_\w+)</code>', html)
-    assert found, html
-    return found[1]
-
-
-def works(key: str, name: str = "web") -> bool:
-    return selectors.authenticate(name=name, key=key) is not None
-
-
-def test_a_new_client_comes_with_its_permissions_and_a_key_shown_once(
-    admin_client: Browser, counted_up: Callable[[], bool]
-) -> None:
-    permissions = {
-        "permissions-TOTAL_FORMS": "1",
-        "permissions-INITIAL_FORMS": "0",
-        "permissions-0-kind": "pub",
-        "permissions-0-pattern": "email",
-    }
-    page = admin_client.post(CLIENTS + "add/", {**FIELDS, **permissions})
-    key = shown_key(page.content.decode())
-    assert "no-store" in page["Cache-Control"]
-    assert counted_up()
-    found = selectors.authenticate(name="web", key=key)
-    assert found is not None
-    assert (found.pub, found.max_connections) == (("email",), 5)
-    client = Client.objects.get()
-    for url in (CLIENTS, f"{CLIENTS}{client.pk}/change/", KEYS, f"{CLIENTS}{client.pk}/history/"):
-        html = admin_client.get(url).content.decode()
-        assert key not in html
-        assert keys.digest(key) not in html
-    assert not any(key in entry.change_message for entry in LogEntry.objects.all())
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("hashes")]
 
 
-def test_another_key_by_the_button(admin_client: Browser) -> None:
-    client, first = services.client_create(name="web")
-    assert "Generate key" in admin_client.get(f"{CLIENTS}{client.pk}/change/").content.decode()
-    url = f"{CLIENTS}{client.pk}/generate-key/"
-    assert "new-key" not in admin_client.get(url).content.decode()
-    assert Key.objects.count() == 1
-    key = shown_key(admin_client.post(url, {"label": "laptop"}).content.decode())
-    assert works(key)
-    assert works(first)
-    late = {"expires_at_0": "2001-01-01", "expires_at_1": "00:00"}
-    assert "This time has passed" in admin_client.post(url, late).content.decode()
+def test_a_new_client_with_a_wrong_pattern_is_not_made(browser: Browser) -> None:
+    url = reverse("admin:credentials_client_add")
 
+    answer = post(browser, url, {**FORM, **inlines(Permission(kind="sub", pattern="a:b:c"))})
 
-@pytest.mark.parametrize("action", ["enable", "disable", "revoke_keys"])
-def test_actions(admin_client: Browser, action: str, counted_up: Callable[[], bool]) -> None:
-    client, key = services.client_create(name="web")
-    if action == "enable":
-        services.client_disable(client=client)
-    counted_up()
-    admin_client.post(CLIENTS, {"action": action, "_selected_action": [client.pk]})
-    assert counted_up()
-    assert works(key) is (action == "enable")
-    assert LogEntry.objects.filter(object_id=str(client.pk)).exists()
-
-
-def test_one_key_revoked_the_other_lives(admin_client: Browser) -> None:
-    client, first = services.client_create(name="web")
-    _, second = services.key_generate(client=client)
-    row = Key.objects.get(public_id=keys.key_parse(first))
-    admin_client.post(KEYS, {"action": "revoke", "_selected_action": [row.pk]})
-    assert not works(first)
-    assert works(second)
-
-
-def test_taking_a_permission_back(admin_client: Browser, counted_up: Callable[[], bool]) -> None:
-    client, key = services.client_create(name="web", sub=["a"])
-    permission, row = client.permissions.get(), client.keys.get()
-    counted_up()
-    admin_client.post(
-        f"{CLIENTS}{client.pk}/change/",
-        {
-            **FIELDS,
-            "permissions-TOTAL_FORMS": "1",
-            "permissions-INITIAL_FORMS": "1",
-            "permissions-0-id": permission.pk,
-            "permissions-0-client": client.pk,
-            "permissions-0-kind": "sub",
-            "permissions-0-pattern": "a",
-            "permissions-0-DELETE": "on",
-            "keys-TOTAL_FORMS": "1",
-            "keys-INITIAL_FORMS": "1",
-            "keys-0-id": row.pk,
-            "keys-0-client": client.pk,
-            "keys-0-label": "",
-        },
-    )
-    assert counted_up()
-    found = selectors.authenticate(name="web", key=key)
-    assert found is not None
-    assert found.sub == ()
-
-
-def test_a_bad_pattern_is_told_at_its_field(admin_client: Browser) -> None:
-    permissions = {
-        "permissions-TOTAL_FORMS": "1",
-        "permissions-INITIAL_FORMS": "0",
-        "permissions-0-kind": "pub",
-        "permissions-0-pattern": "email:",
-    }
-    page = admin_client.post(CLIENTS + "add/", {**FIELDS, **permissions})
-    assert "errorlist" in page.content.decode()
+    assert "'a:b:c' is not a pattern" in text(answer)
     assert not Client.objects.exists()
 
 
-def test_deleting_through_the_admin_counts_too(
-    admin_client: Browser, counted_up: Callable[[], bool]
+def test_the_change_page_edits_client_permissions_and_expiry(
+    browser: Browser, counted_up: Moved
 ) -> None:
-    client, key = services.client_create(name="web")
-    counted_up()
-    data = {"action": "delete_selected", "_selected_action": [client.pk], "post": "yes"}
-    admin_client.post(CLIENTS, data)
+    client, plaintext = services.client_create(name="mailer", sub=["email"], pub=["weather"])
+    key = client.keys.get()
+    kept, dropped = client.permissions.all()
+    assert (kept.kind, dropped.kind) == ("pub", "sub")
     assert counted_up()
-    assert not works(key)
+    kept.pattern = "weather:forecast"
+    data = inlines(kept, dropped, Permission(kind="watch", pattern="*"), keys=(key,))
+    data |= {"permissions-1-DELETE": "on", "keys-0-label": "attic"}
+    data |= {"keys-0-expires_at_0": "2100-01-01", "keys-0-expires_at_1": "12:00:00"}
+
+    answer = post(browser, change_url(client), {**FORM, "group": "on", **data})
+
+    assert answer.status_code == 302
+    grants = authenticate(name="mailer", key=plaintext)
+    assert grants is not None
+    assert (grants.sub, grants.pub, grants.watch) == ((), ("weather:forecast",), ("*",))
+    assert (grants.group, grants.max_connections) == (True, 5)
+    assert grants.key_expires_at is not None
+    key.refresh_from_db()
+    assert key.label == "attic"
+    assert counted_up()
 
 
-def test_who_may_only_view_gets_no_keys(client: Browser) -> None:
-    made, _ = services.client_create(name="web")
-    viewer = User.objects.create_user("viewer", password="x", is_staff=True)
-    wanted = ["view_client", "view_key"]
-    viewer.user_permissions.set(UserPermission.objects.filter(codename__in=wanted))
-    client.force_login(viewer)
-    page = client.get(f"{CLIENTS}{made.pk}/change/").content.decode()
-    assert "Generate key" not in page
-    assert client.post(f"{CLIENTS}{made.pk}/generate-key/").status_code == 403
-    client.post(CLIENTS, {"action": "disable", "_selected_action": [made.pk]})
-    made.refresh_from_db()
-    assert made.enabled
+def test_the_key_rows_of_the_change_page_take_no_forged_field(browser: Browser) -> None:
+    client, plaintext = services.client_create(name="mailer")
+    key = client.keys.get()
+    services.key_revoke(key=key)
+    data = inlines(keys=(key,))
+    data |= {"keys-0-revoked_at": "", "keys-0-digest": "0" * 64, "keys-0-DELETE": "on"}
+    data |= {"keys-0-label": "", "keys-0-expires_at_0": "", "keys-0-expires_at_1": ""}
+
+    assert post(browser, change_url(client), {**FORM, **data}).status_code == 302
+    after = Key.objects.get()
+    assert after.revoked_at is not None
+    assert after.digest == key.digest
+    assert authenticate(name="mailer", key=plaintext) is None
 
 
-def test_a_stranger_is_sent_to_the_login(client: Browser) -> None:
-    made, _ = services.client_create(name="web")
-    for url in (CLIENTS, f"{CLIENTS}{made.pk}/generate-key/"):
-        assert client.post(url).status_code == 302
-    assert Key.objects.count() == 1
+def test_no_page_shows_a_digest(browser: Browser) -> None:
+    client, _ = services.client_create(name="mailer")
+    services.key_add_chosen(client=client, key="correct-horse-battery")
+    keys = list(Key.objects.all())
+    pages = [reverse(CLIENTS), reverse(KEYS), change_url(client)]
+    pages += [reverse("admin:credentials_key_change", args=[key.pk]) for key in keys]
+    pages += [reverse("admin:credentials_client_delete", args=[client.pk])]
+
+    shown = [text(browser.get(page)) for page in pages]  # type: ignore[arg-type]
+
+    assert all(key.public_id in shown[2] for key in keys)
+    assert not any(key.digest in page for key in keys for page in shown)
 
 
-def test_generating_needs_the_csrf_token() -> None:
-    made, _ = services.client_create(name="web")
-    strict = Browser(enforce_csrf_checks=True)
-    strict.force_login(User.objects.create_superuser("root"))
-    assert strict.post(f"{CLIENTS}{made.pk}/generate-key/").status_code == 403
+def test_the_list_shows_rights_and_live_keys_and_is_searched(browser: Browser) -> None:
+    mailer, _ = services.client_create(name="mailer", sub=["a", "b", "c", "d"], pub=["*"])
+    services.key_generate(client=mailer)
+    other, _ = services.client_create(name="other")
+    services.key_revoke(key=other.keys.get())
+
+    page = text(browser.get(reverse(CLIENTS)))  # type: ignore[arg-type]
+    assert "sub a, b, c and 1 more · pub *" in page
+    assert re.findall(r'field-live_keys">(\d+)<', page) == ["2", "0"]
+
+    for query in ("mail", mailer.keys.all()[0].public_id, "d"):
+        found = text(browser.get(reverse(CLIENTS), {"q": query}))  # type: ignore[arg-type]
+        assert re.findall(r"field-name.*?>(\w+)</a>", found) == ["mailer"]
+        assert re.findall(r'field-live_keys">(\d+)<', found) == ["2"]
+
+
+def _act(browser: Browser, url: str, action: str, *ids: int, **more: str) -> HttpResponse:
+    return post(browser, reverse(url), {"action": action, "_selected_action": ids, **more})
+
+
+@pytest.mark.parametrize(
+    ("url", "action", "more", "good"),
+    [
+        (CLIENTS, "disable", {}, False),
+        (CLIENTS, "revoke_keys", {}, False),
+        (CLIENTS, "delete_selected", {"post": "yes"}, False),
+        (KEYS, "revoke", {}, False),
+        (KEYS, "delete_selected", {"post": "yes"}, False),
+        (CLIENTS, "enable", {}, True),
+    ],
+)
+def test_an_action_reaches_open_connections(
+    url: str, action: str, more: dict[str, str], good: bool, browser: Browser, counted_up: Moved
+) -> None:
+    client, plaintext = services.client_create(name="mailer")
+    other, _ = services.client_create(name="other")
+    key, untouched = client.keys.get(), other.keys.get()
+    assert counted_up()
+
+    answer = _act(browser, url, action, client.pk if url == CLIENTS else key.pk, **more)
+
+    assert answer.status_code == 302
+    assert counted_up()
+    assert (authenticate(name="mailer", key=plaintext) is not None) is good
+    grants = current_grants(key_ids=[key.pk, untouched.pk], now=timezone.now())
+    assert sorted(grants) == ([key.pk, untouched.pk] if good else [untouched.pk])
+
+
+def test_a_disabled_client_is_enabled_again(browser: Browser) -> None:
+    client, plaintext = services.client_create(name="mailer")
+    _act(browser, CLIENTS, "disable", client.pk)
+    _act(browser, CLIENTS, "enable", client.pk)
+
+    assert authenticate(name="mailer", key=plaintext)
+
+
+def test_deleting_one_client_or_key_counts_the_revision_up(
+    browser: Browser, counted_up: Moved
+) -> None:
+    client, _ = services.client_create(name="mailer")
+    extra, _ = services.key_generate(client=client)
+    for url, row in (
+        ("admin:credentials_key_delete", extra),
+        ("admin:credentials_client_delete", client),
+    ):
+        assert counted_up()
+        post(browser, reverse(url, args=[row.pk]), {"post": "yes"})
+
+    assert counted_up()
+    assert not Client.objects.exists()
+    assert not Key.objects.exists()
+
+
+def test_revoking_keys_needs_the_right_to_change_them() -> None:
+    client, plaintext = services.client_create(name="mailer")
+    person = staff("view_client", "change_client")
+
+    person.post(reverse(CLIENTS), {"action": "revoke_keys", "_selected_action": [client.pk]})
+
+    assert authenticate(name="mailer", key=plaintext)
+
+
+def test_keys_are_changed_but_never_added_on_their_own_page(browser: Browser) -> None:
+    client, _ = services.client_create(name="mailer")
+    key = client.keys.get()
+
+    assert browser.get(reverse("admin:credentials_key_add")).status_code == 403
+    data = {"label": "roof", "expires_at_0": "", "expires_at_1": ""}
+    post(browser, reverse("admin:credentials_key_change", args=[key.pk]), data)
+
+    key.refresh_from_db()
+    assert key.label == "roof"

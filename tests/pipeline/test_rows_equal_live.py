@@ -6,12 +6,12 @@ for a while before they are stored, so that a batch holds several steps of a tas
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from django.db import connection
 from hypothesis import settings
 
 from hub.core.facts import Event, Fact
@@ -21,8 +21,9 @@ from hub.journal.sqlite import SqliteJournal
 from tests.core.test_random_histories import LIMITS, Histories
 from tests.core.world import World
 
+ROOT = Path(__file__).resolve().parents[2]
 #: Examples in CI, and on a developer's machine.
-EXAMPLES = 300 if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1" else 40
+EXAMPLES = 1_000 if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1" else 40
 #: Facts that wait to be stored together, at most.
 BATCH = 12
 TABLES = ("hub_task_event", "hub_participation", "hub_task")
@@ -80,27 +81,22 @@ class HistoriesInRows(Histories):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def migrated_file(
-    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    """A file of our own with the tables that the migrations make."""
-    HistoriesInRows.path = tmp_path_factory.mktemp("rows") / "hub.sqlite3"
-    source = sqlite3.connect(connection.settings_dict["NAME"])
-    target = sqlite3.connect(HistoriesInRows.path)
-    source.backup(target)
-    source.close()
-    target.close()
-    yield
-    del HistoriesInRows.path
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A file with the tables that the migrations make."""
+    directory = tmp_path_factory.mktemp("rows")
+    env = {**os.environ, "TASKHUB_DATA_DIR": str(directory)}
+    command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+    subprocess.run(command, cwd=ROOT, env=env, check=True)
+    HistoriesInRows.path = directory / "taskhub.sqlite3"
 
 
 class TestHistoriesInRows(HistoriesInRows.TestCase):  # type: ignore[valid-type,misc]
     """The machine as a test."""
 
-    pytestmark: ClassVar = [pytest.mark.timeout(600), pytest.mark.django_db]
+    pytestmark = pytest.mark.timeout(600)
     settings = settings(
         max_examples=EXAMPLES,
-        stateful_step_count=30,
+        stateful_step_count=40,
         deadline=None,
         print_blob=True,
         report_multiple_bugs=False,
