@@ -301,7 +301,7 @@ class Pipeline:
 
     def _arm_timer(self) -> None:
         at = self.engine.books.deadlines.next_at()
-        if self._frozen or at is None or (self._timer is not None and self._timer_at <= at):
+        if at is None or (self._timer is not None and self._timer_at <= at):
             return
         if self._timer is not None:
             self._timer.cancel()

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from hub.core.facts import Fact
 from hub.core.presence import Presence
+from hub.core.task import fold
 from hub.journal.port import JournalFailed
 from hub.journal.sqlite import SqliteJournal
 from hub.journal.statements import statements
 from tests.contracts.conftest import ROOT
-from tests.contracts.test_journal import Source
+from tests.contracts.test_journal import Source, by_task
 
 
 def test_a_missing_table_names_the_command(tmp_path: Path) -> None:
@@ -143,3 +145,49 @@ def test_what_was_told_survives_kill_9(history_file: Path) -> None:
         assert task.state == "end"
     assert journal._reading.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     journal.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_columns_others_read_are_those_of_the_fold(
+    sqlite_journal: SqliteJournal, history_file: Path, seed: int
+) -> None:
+    source = Source(seed)
+    facts: list[Fact] = []
+    for _ in range(250):
+        step = source.step()
+        sqlite_journal.commit(step)
+        facts += step
+    tasks = ("state", "outcome", "seq", "started_at", "settled_at", "settled_seq", "ended_at")
+    parts = ("state", "connection", "started_at", "done_at", "body")
+    with sqlite3.connect(history_file) as database:
+        for key, own in by_task(facts).items():
+            task = fold(own)
+            query = f"SELECT {', '.join(tasks)} FROM hub_task WHERE id = ?"
+            row = dict(zip(tasks, database.execute(query, (key,)).fetchone(), strict=True))
+            assert row == {
+                name: getattr(task, name) or "" if name == "outcome" else getattr(task, name)
+                for name in tasks
+            }
+            query = (
+                f"SELECT {', '.join(parts)} FROM hub_participation WHERE task = ? ORDER BY number"
+            )
+            rows = database.execute(query, (key,)).fetchall()
+            expected = [tuple(getattr(p, n) for n in parts) for p in task.participants.values()]
+            assert rows == expected
+    database.close()
+
+
+def test_nothing_of_a_refused_task_is_stored(
+    sqlite_journal: SqliteJournal, history_file: Path
+) -> None:
+    sqlite_journal.commit(Source(1).done("t"))
+    second = Source(2, last_key=1)
+    batch = second.init("t") + second.report("t", "update", "7")
+    assert sqlite_journal.commit(batch) == frozenset({2})
+    with sqlite3.connect(history_file) as database:
+        for table in ("hub_task_event", "hub_participation"):
+            query = f"SELECT count(*) FROM {table} WHERE task = 2"
+            assert database.execute(query).fetchone() == (0,), table
+    database.close()
+    # The key is given again to the next task, which must find its place empty.
+    assert sqlite_journal.commit(Source(3, last_key=sqlite_journal.last_key()).done("u")) == set()

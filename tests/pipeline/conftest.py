@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
-from hub.journal.memory import MemoryJournal
 
 from hub.core.access import Access, access
 from hub.core.engine import Engine
 from hub.core.facts import Event, Fact
 from hub.core.limits import Limits
 from hub.core.presence import Presence
+from hub.journal.memory import MemoryJournal
 from hub.journal.port import JournalFailed
 from hub.pipeline import Pipeline
 from hub.protocol.frames import Rules

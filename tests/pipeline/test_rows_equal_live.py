@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import settings
 
 from hub.core.facts import Event, Fact
-from hub.core.task import Task
+from hub.core.task import Participant, Task
 from hub.journal.port import Journal
 from hub.journal.sqlite import SqliteJournal
 from tests.core.test_random_histories import LIMITS, Histories
@@ -27,6 +28,52 @@ EXAMPLES = 1_000 if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1" else 40
 #: Facts that wait to be stored together, at most.
 BATCH = 12
 TABLES = ("hub_task_event", "hub_participation", "hub_task")
+SELECT_TASKS = """
+    SELECT id, task_id, action, publisher, state, outcome, seq, created_at, started_at,
+        settled_at, ended_at, settled_seq, start_deadline, end_deadline
+    FROM hub_task ORDER BY id
+"""
+SELECT_PARTICIPANTS = """
+    SELECT task, number, client, connection, "group", state, offered_at, started_at, done_at, body
+    FROM hub_participation ORDER BY task, number
+"""
+Row = tuple[str | int | None, ...]
+
+
+def task_row(task: Task) -> Row:
+    """What the row of this task has to be."""
+    return (
+        task.key,
+        task.task_id,
+        task.action,
+        task.publisher,
+        str(task.state),
+        str(task.outcome or ""),
+        task.seq,
+        task.created_at,
+        task.started_at,
+        task.settled_at,
+        task.ended_at,
+        task.settled_seq,
+        task.start_deadline,
+        task.end_deadline,
+    )
+
+
+def participant_row(key: int, participant: Participant) -> Row:
+    """What the row of this participant has to be."""
+    return (
+        key,
+        participant.number,
+        participant.client,
+        participant.connection,
+        int(participant.group),
+        str(participant.state),
+        participant.offered_at,
+        participant.started_at,
+        participant.done_at,
+        participant.body,
+    )
 
 
 class BatchingWorld(World):
@@ -72,6 +119,17 @@ class HistoriesInRows(Histories):
         database.close()
         self.journal = SqliteJournal(self.path, synchronous="OFF")
         return BatchingWorld(self.journal, **LIMITS)
+
+    def compare_stored(self) -> None:
+        super().compare_stored()
+        with closing(sqlite3.connect(self.path)) as database:
+            tasks = database.execute(SELECT_TASKS).fetchall()
+            participants = database.execute(SELECT_PARTICIPANTS).fetchall()
+        live = sorted(self.world.folded.items())
+        assert tasks == [task_row(task) for _, task in live]
+        assert participants == [
+            participant_row(key, p) for key, task in live for p in task.participants.values()
+        ]
 
     def teardown(self) -> None:
         try:

@@ -1,15 +1,15 @@
-"""Hubs and peers for the wire tests."""
+"""Hubs for the wire tests, and what they logged when one fails."""
 
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.peers import LegacyPeer, V1Peer
 from tests.wire.hub_process import SERVERS, HubProcess
+from tests.wire.stage import Stage
+
+_log_began = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +25,12 @@ def hub(
     prepared: HubProcess,
 ) -> Iterator[HubProcess]:
     """A hub that many tests share; each uses actions and ids of its own."""
-    made = HubProcess(request.param, tmp_path_factory.mktemp(request.param))
-    made.copy_of(prepared).start()
-    yield made
-    made.close()
-    assert not made.tracebacks()
+    made = HubProcess(request.param, tmp_path_factory.mktemp(request.param)).copy_of(prepared)
+    try:
+        yield made.start()
+    finally:
+        made.close()
+    assert not made.troubles()
 
 
 @pytest.fixture(params=SERVERS)
@@ -38,46 +39,12 @@ def own_hub(
 ) -> Iterator[HubProcess]:
     """A hub for one test, which may kill it."""
     # Its clients have to come back after a restart, however slow the machine is at it.
-    made = HubProcess(request.param, tmp_path, TASKHUB_RESUME_GRACE_MS="3000")
-    made.copy_of(prepared).start()
-    yield made
-    made.close()
-
-
-class Stage:
-    """Peers of one test on one hub, all left in good order at its end."""
-
-    def __init__(self, hub: HubProcess, stack: AsyncExitStack) -> None:
-        self.hub = hub
-        self._stack = stack
-        #: an action nobody else uses
-        self.action = f"test/{uuid.uuid4().hex}:do"
-
-    async def v1(self, name: str) -> V1Peer:
-        """A v1 connection of this client."""
-        return await self._stack.enter_async_context(
-            V1Peer(self.hub.url, name, self.hub.keys[name])
-        )
-
-    async def legacy(self, name: str = "old", **options: Any) -> LegacyPeer:
-        """A legacy connection of this client."""
-        return await self._stack.enter_async_context(
-            LegacyPeer(self.hub.url, name, self.hub.keys[name], **options)
-        )
-
-    async def service(self, name: str, **options: Any) -> V1Peer:
-        """A v1 connection that subscribes to this test's action."""
-        peer = await self.v1(name)
-        answer = await peer.request("sub", action=self.action, **options)
-        assert answer["status"] == "ok"
-        return peer
-
-    async def publish(self, peer: V1Peer, payload: Any = None, **options: Any) -> str:
-        """Publish a task of this test's action; its id, once the hub has told of it."""
-        task_id = uuid.uuid4().hex
-        await peer.event(task_id, "init", action=self.action, payload=payload, **options)
-        await peer.task_until(task_id, "init")
-        return task_id
+    made = HubProcess(request.param, tmp_path, TASKHUB_RESUME_GRACE_MS="2000").copy_of(prepared)
+    try:
+        yield made.start()
+    finally:
+        made.close()
+    assert not made.troubles()
 
 
 @pytest.fixture
@@ -92,3 +59,28 @@ async def new_stage() -> AsyncIterator[Callable[[HubProcess], Stage]]:
     """Makes stages on a hub of the test's own."""
     async with AsyncExitStack() as stack:
         yield lambda hub: Stage(hub, stack)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Remember where the log of the test's hub was when it began."""
+    if (hub := _hub_of(item)) is not None:
+        item.stash[_log_began] = hub.log_size()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the hub has logged during a test that failed."""
+    report = yield
+    hub = _hub_of(item)
+    if report.failed and hub is not None and _log_began in item.stash:
+        report.sections.append((f"log of {hub.server}", hub.log_since(item.stash[_log_began])))
+    return report
+
+
+def _hub_of(item: pytest.Item) -> HubProcess | None:
+    values = getattr(item, "funcargs", {})
+    return values.get("hub") or values.get("own_hub")

@@ -2,28 +2,35 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 20.0
+EXIT_TIMEOUT_S = 15.0
 SERVERS = ("uvicorn", "daphne")
+#: Below those that the system gives to outgoing connections, so that a restart finds its port free.
+PORTS = range(20_000, 32_000)
 
-#: Short, so that the tests are; the wide margins keep them true on a slow machine.
+#: Short, so that the tests are; the margins keep them true on a slow machine.
 TIMINGS = {
-    "TASKHUB_START_TIMEOUT_MS": "700",
-    "TASKHUB_END_TIMEOUT_MS": "5000",
-    "TASKHUB_RESUME_GRACE_MS": "700",
+    "TASKHUB_START_TIMEOUT_MS": "1000",
+    "TASKHUB_END_TIMEOUT_MS": "10000",
+    "TASKHUB_RESUME_GRACE_MS": "800",
     # Below a limit that daphne has of its own, at which it closes without a code.
     "TASKHUB_MAX_FRAME_BYTES": "65536",
+    "TASKHUB_MAX_EVENTS_PER_TASK": "50",
 }
 EVERYTHING = {"sub": ["*"], "pub": ["*"], "watch": ["*"]}
+WEATHER = {"sub": ["weather"], "pub": ["weather"], "watch": ["weather"]}
 #: The clients of every hub: who publishes, who serves, who may look, who may do nothing here.
 CLIENTS: dict[str, dict[str, Any]] = {
     "web": {"pub": ["*"]},
@@ -34,7 +41,7 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "team": {"sub": ["*"], "group": True},
     "old": EVERYTHING,
     "operator": {"watch": ["*"]},
-    "stranger": {"sub": ["weather"], "pub": ["weather"], "watch": ["weather"]},
+    "stranger": WEATHER,
 }
 
 
@@ -44,6 +51,11 @@ class HubProcess:
     def __init__(self, server: str, directory: Path, **env: str) -> None:
         self.server = server
         self.directory = directory
+        self.port = _free_port()
+        self.url = f"ws://127.0.0.1:{self.port}/"
+        self.log = directory / "hub.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.keys: dict[str, str] = {}
         self._env = {
             **os.environ,
             **TIMINGS,
@@ -51,65 +63,53 @@ class HubProcess:
             "DJANGO_SETTINGS_MODULE": "taskhub_site.settings",
             **env,
         }
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.url = f"ws://127.0.0.1:{self.port}/"
-        self.log = directory / "hub.log"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.keys: dict[str, str] = {}
 
-    def prepare(self) -> "HubProcess":
+    # Clients
+
+    def prepare(self) -> Self:
         """Make the tables and the clients."""
-        self.manage("migrate", "--verbosity=0")
-        self.keys = self.provision(CLIENTS)
+        self._provision({"migrate": True, "create": CLIENTS})
         return self
 
-    def copy_of(self, prepared: "HubProcess") -> "HubProcess":
+    def copy_of(self, prepared: "HubProcess") -> Self:
         """Begin with what another one has prepared, which is faster."""
         database = "taskhub.sqlite3"
         shutil.copy(prepared.directory / database, self.directory / database)
-        self.keys = prepared.keys
+        self.keys = dict(prepared.keys)
         return self
 
-    def provision(self, clients: dict[str, Any]) -> dict[str, str]:
-        """Make clients; their keys."""
-        command = [sys.executable, "-m", "tests.wire.provision"]
+    def create(self, name: str, **rights: Any) -> None:
+        """One more client."""
+        self._provision({"create": {name: rights}})
+
+    def withdraw(self, name: str, kinds: Collection[str] = ("sub", "pub", "watch")) -> None:
+        """Take all permissions of these kinds from a client."""
+        self._provision({"withdraw": {name: list(kinds)}})
+
+    def revoke(self, name: str) -> None:
+        """Revoke all keys of a client."""
+        self._provision({"revoke": [name]})
+
+    def _provision(self, changes: dict[str, Any]) -> None:
         done = subprocess.run(
-            command,
+            [sys.executable, "-m", "tests.wire.provision"],
             cwd=ROOT,
             env=self._env,
-            check=True,
+            input=json.dumps(changes),
             capture_output=True,
-            input=json.dumps(clients).encode(),
+            text=True,
+            check=False,
         )
-        keys: dict[str, str] = json.loads(done.stdout)
-        return keys
+        assert done.returncode == 0, done.stderr
+        self.keys |= json.loads(done.stdout)
 
-    def take_rights(self, name: str) -> None:
-        """Withdraw all permissions of a client."""
-        self.provision({name: None})
+    # Life
 
-    def manage(self, *words: str) -> str:
-        """Run a management command; what it printed."""
-        command = [sys.executable, "manage.py", *words]
-        done = subprocess.run(
-            command, cwd=ROOT, env=self._env, check=True, capture_output=True, text=True
-        )
-        return done.stdout
-
-    def start(self) -> "HubProcess":
+    def start(self) -> Self:
         """Start it, and wait until it listens."""
-        port = str(self.port)
-        if self.server == "uvicorn":
-            command = [sys.executable, "manage.py", "runhub", "--port", port]
-        else:
-            daphne = str(Path(sys.executable).parent / "daphne")
-            command = [daphne, "-b", "127.0.0.1", "-p", port, "--websocket_timeout", "-1"]
-            command += ["--verbosity", "0", "taskhub_site.asgi:application"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self._env, stdout=log, stderr=log
+                self._command(), cwd=ROOT, env=self._env, stdout=log, stderr=log
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -121,19 +121,61 @@ class HubProcess:
                 return self
         raise AssertionError(f"the hub did not start:\n{self.log.read_text()}")
 
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Send it a signal, and wait for its exit; the exit code."""
+    def _command(self) -> list[str]:
+        port = str(self.port)
+        if self.server == "uvicorn":
+            return [sys.executable, "manage.py", "runhub", "--port", port]
+        daphne = str(Path(sys.executable).parent / "daphne")
+        options = ["-b", "127.0.0.1", "-p", port, "--websocket_timeout", "-1", "--verbosity", "0"]
+        return [daphne, *options, "taskhub_site.asgi:application"]
+
+    def terminate(self) -> int:
+        """Ask it to end, and wait for that; its exit code."""
+        return self._signal(signal.SIGTERM)
+
+    def kill(self) -> int:
+        """End it without a word."""
+        return self._signal(signal.SIGKILL)
+
+    def _signal(self, which: signal.Signals) -> int:
         assert self.process is not None
-        self.process.send_signal(how)
-        return self.process.wait(15)
+        self.process.send_signal(which)
+        return self.process.wait(EXIT_TIMEOUT_S)
+
+    def restart(self) -> Self:
+        """Kill it and start it again: the same data, the same port."""
+        self.kill()
+        return self.start()
 
     def close(self) -> None:
-        """End it if it runs."""
+        """End it if it runs, whatever state it is in."""
         if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(15)
+            self.kill()
 
-    def tracebacks(self) -> str:
-        """What of its log no test should cause."""
-        text = self.log.read_text()
+    # Its log
+
+    def log_size(self) -> int:
+        """Where the log ends now."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def log_since(self, offset: int) -> str:
+        """What it has logged from there on."""
+        with self.log.open("rb") as log:
+            log.seek(offset)
+            return log.read().decode(errors="replace")
+
+    def troubles(self) -> str:
+        """Its log, if there is something in it that no client may cause."""
+        text = self.log_since(0)
         return text if "Traceback" in text or " ERROR " in text else ""
+
+
+def _free_port() -> int:
+    for port in random.sample(PORTS, 50):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")

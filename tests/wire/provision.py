@@ -1,26 +1,38 @@
-"""Makes clients in a hub's database: ``{name: rights}`` in, ``{name: key}`` out, as JSON.
+"""Changes clients in a hub's database, as JSON on standard input says; prints ``{name: key}``.
 
-Rights of None take all permissions of that client away instead.
+    {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name]}
 
 One process for all of them, where a ``createclient`` each would take a second a client.
 """
 
 import json
 import sys
+from typing import Any
 
 import django
 
 django.setup()
 
-from credentials import services  # noqa: E402  (models need the line above)
-from credentials.models import Permission  # noqa: E402
+from django.core.management import call_command  # noqa: E402  (models need the line above)
+
+from credentials import services  # noqa: E402
+from credentials.models import Client, Permission  # noqa: E402
+
+
+def change(changes: dict[str, Any]) -> dict[str, str]:
+    """Make the changes; the keys of new clients."""
+    if changes.get("migrate"):
+        call_command("migrate", verbosity=0)
+    for name, kinds in changes.get("withdraw", {}).items():
+        for permission in Permission.objects.filter(client__name=name, kind__in=kinds):
+            services.permission_delete(permission=permission)
+    for name in changes.get("revoke", ()):
+        services.client_revoke_keys(client=Client.objects.get(name=name))
+    return {
+        name: services.client_create(name=name, **rights)[1]
+        for name, rights in changes.get("create", {}).items()
+    }
+
 
 if __name__ == "__main__":
-    made: dict[str, str] = {}
-    for name, rights in json.load(sys.stdin).items():
-        if rights is not None:
-            made[name] = services.client_create(name=name, **rights)[1]
-            continue
-        for permission in Permission.objects.filter(client__name=name):
-            services.permission_delete(permission=permission)
-    json.dump(made, sys.stdout)
+    json.dump(change(json.load(sys.stdin)), sys.stdout)

@@ -1,382 +1,281 @@
-"""docs/protocol.md §5 over real sockets, under both servers."""
+"""The table of docs/protocol.md §5.4 over real sockets, row by row, under both servers."""
 
-import signal
-import uuid
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.peers import V1Peer
-from tests.wire.conftest import Stage
 from tests.wire.hub_process import HubProcess
+from tests.wire.stage import (
+    LONG,
+    SHORT,
+    Stage,
+    heard,
+    new_id,
+    pub,
+    states,
+    story,
+    summary,
+    until,
+)
+
+# nobody is offered the task within startTimeout
 
 
-async def told(peer: V1Peer, task_id: str) -> list[str]:
-    """The rest of a task as this peer hears it: event, by, and the hub's code if there is one."""
-    return in_words(await peer.task_until(task_id))
-
-
-async def history(peer: V1Peer, task_id: str) -> list[str]:
-    """All of a task as this peer heard it, up to its end, whatever else came in between."""
-
-    def mine() -> list[dict[str, Any]]:
-        return [m for m in peer.messages if m.get("taskId") == task_id and "event" in m]
-
-    while not any(message["event"] == "end" for message in mine()):
-        await peer.next_message()
-    return in_words(mine())
-
-
-def in_words(messages: list[dict[str, Any]]) -> list[str]:
-    words = []
-    for message in messages:
-        reason = message.get("reason")
-        code = reason.get("code") if isinstance(reason, dict) else None
-        words.append(" ".join(filter(None, (message["event"], message["by"], code))))
-    return words
-
-
-async def participants(peer: V1Peer, task_id: str) -> list[dict[str, Any]]:
-    answer = await peer.request("get", taskId=task_id, what="task")
-    found: list[dict[str, Any]] = answer["task"]["participants"]
-    return found
-
-
-# The table of §5.4, row by row
-
-
-async def test_no_participant_at_all(stage: Stage) -> None:
+async def test_nobody_is_offered_the_task(stage: Stage) -> None:
     web = await stage.v1("web")
-    task = await stage.publish(web)
-    assert await told(web, task) == ["fail hub no-subscriber", "end hub"]
+    task = await stage.publish(web, startTimeout=SHORT)
+    assert await story(web, task) == ["init web", "fail hub no-subscriber", "end hub"]
+    init, fail, _ = heard(web, task)
+    assert fail["at"] >= init["startDeadline"] == init["at"] + SHORT
 
 
-async def test_participants_and_none_starts(stage: Stage) -> None:
-    web, service = await stage.v1("web"), await stage.service("a")
-    task = await stage.publish(web)
-    assert await told(web, task) == ["fail hub start-timeout", "end hub"]
-    assert await told(service, task) == ["init web", "fail hub start-timeout", "end hub"]
-    (one,) = await participants(web, task)
-    assert one["state"] == "timed out"
+# nobody starts within startTimeout
+
+
+async def test_nobody_starts(stage: Stage) -> None:
+    web, a = await stage.v1("web"), await stage.service("a")
+    task = await stage.publish(web, startTimeout=SHORT)
+    expected = ["init web", "fail hub start-timeout", "end hub"]
+    assert await story(web, task) == expected
+    assert await story(a, task) == expected
+    init, fail, _ = heard(web, task)
+    assert fail["at"] >= init["startDeadline"]
+    assert await states(web, task) == {"a": "timed out"}
 
 
 async def test_delivery_is_all_that_is_expected(stage: Stage) -> None:
-    web, _ = await stage.v1("web"), await stage.service("a")
-    task = await stage.publish(web, expect="delivery")
-    success, end = await web.task_until(task)
-    assert (success["event"], success["by"], success["result"]) == ("success", "hub", None)
-    assert end["event"] == "end"
+    web, a = await stage.v1("web"), await stage.service("a")
+    task = await stage.publish(web, startTimeout=SHORT, expect="delivery")
+    assert await story(web, task) == ["init web", "success hub", "end hub"]
+    assert heard(web, task)[1]["result"] is None
+    assert (await until(a, task))[0]["expect"] == "delivery"
 
 
-async def test_everyone_drops_or_never_starts(stage: Stage) -> None:
+async def test_delivery_to_nobody_is_none(stage: Stage) -> None:
+    web = await stage.v1("web")
+    task = await stage.publish(web, startTimeout=SHORT, expect="delivery")
+    assert await story(web, task) == ["init web", "fail hub no-subscriber", "end hub"]
+
+
+async def test_who_did_not_start_in_time_has_timed_out_for_good(stage: Stage) -> None:
+    web = await stage.v1("web")
+    late = await stage.service("b")  # D3
+    a = await stage.service("a")
+    task = await stage.publish(web, startTimeout=SHORT)
+    await a.task_until(task, "init")
+    await a.event(task, "start")
+    while (await states(web, task))["b"] == "offered":
+        pass
+    for event in ("start", "update", "success"):
+        refused = await pub(late, task, event, update=1, result=1)
+        assert refused["code"] == "illegal-transition"
+    assert (await pub(late, task, "end"))["message"] == "nothing changed"
+    await a.event(task, "success", result=1)
+    expected = ["init web", "start a", "success a", "end hub"]
+    assert await story(web, task) == await story(late, task) == expected
+
+
+# all have dropped or never started
+
+
+async def test_everyone_drops(stage: Stage) -> None:
+    web, task, (a, b) = await stage.at_work("a", "b")
+    await a.event(task, "drop", reason="not mine")
+    await web.task_until(task, "drop")
+    await b.event(task, "drop")
+    assert await story(web, task) == [
+        *("init web", "start a", "start b", "drop a", "drop b", "success hub", "end hub")
+    ]
+    *_, drop, _, success, _ = heard(web, task)
+    assert (drop["reason"], success["result"]) == ("not mine", None)
+
+
+async def test_one_drops_and_another_never_starts(stage: Stage) -> None:
     web, a, _ = await stage.v1("web"), await stage.service("a"), await stage.service("b")
-    task = await stage.publish(web)
+    task = await stage.publish(web, startTimeout=SHORT)
     await a.task_until(task, "init")
     await a.event(task, "drop")
-    assert await told(web, task) == ["start a", "drop a", "success hub", "end hub"]
+    expected = ["init web", "start a", "drop a", "success hub", "end hub"]
+    assert await story(web, task) == expected
+    assert await states(web, task) == {"a": "dropped", "b": "timed out"}
+
+
+# no outcome within endTimeout
 
 
 async def test_no_outcome_in_time(stage: Stage) -> None:
-    web, a = await stage.v1("web"), await stage.service("a")
-    task = await stage.publish(web, endTimeout=900)
-    await a.task_until(task, "init")
-    await a.event(task, "start")
-    assert await told(web, task) == ["start a", "fail hub end-timeout", "end hub"]
+    web, task, (a,) = await stage.at_work("a", endTimeout=1_000)
+    expected = ["init web", "start a", "fail hub end-timeout", "end hub"]
+    assert await story(web, task) == expected
+    init, _, fail, _ = heard(web, task)
+    assert fail["at"] >= init["endDeadline"] == init["at"] + 1_000
+    assert (await pub(a, task, "success", result=1))["code"] == "task-ended"
+
+
+# a success, while others are at work
 
 
 async def test_others_go_on_after_a_success(stage: Stage) -> None:
-    web = await stage.v1("web")
-    a, b = await stage.service("a"), await stage.service("b")
-    task = await stage.publish(web)
-    for service in (a, b):
-        await service.task_until(task, "init")
-        await service.event(task, "start")
-    await web.task_until(task, "start")
-    await web.task_until(task, "start")
+    web, task, (a, b) = await stage.at_work("a", "b")
     await a.event(task, "success", result=1)
     await web.task_until(task, "success")
     await b.event(task, "update", update="still here")
     await b.event(task, "success", result=2)
-    drop, end = (await web.task_until(task))[-2:]
-    assert (drop["event"], drop["outcome"], drop["result"]) == ("drop", "success", 2)
-    assert end["event"] == "end"
-    found = {p["client"]: (p["state"], p["result"]) for p in await participants(web, task)}
-    assert found == {"a": ("succeeded", 1), "b": ("succeeded", 2)}
+    assert (await story(web, task))[3:] == ["success a", "update b", "drop b success", "end hub"]
+    assert heard(web, task)[-2]["result"] == 2
+    found = await summary(web, task)
+    results = [(p["client"], p["state"], p["result"]) for p in found["participants"]]
+    assert results == [("a", "succeeded", 1), ("b", "succeeded", 2)]
+    assert found["outcome"] == "success"
     assert (await web.request("get", taskId=task, what="result"))["result"] == 1
 
 
-async def test_the_end_deadline_ends_those_who_still_work(stage: Stage) -> None:
-    web = await stage.v1("web")
-    a, b = await stage.service("a"), await stage.service("b")
-    task = await stage.publish(web, endTimeout=1_200)
-    for service in (a, b):
-        await service.task_until(task, "init")
-        await service.event(task, "start")
-        await web.task_until(task, "start")
+async def test_the_end_deadline_ends_those_who_go_on(stage: Stage) -> None:
+    web, task, (a, _) = await stage.at_work("a", "b", endTimeout=1_500)
     await a.event(task, "success", result=1)
-    assert await told(web, task) == ["success a", "end hub"]
-    assert [p["state"] for p in await participants(web, task)] == ["succeeded", "timed out"]
+    assert (await story(web, task))[3:] == ["success a", "end hub"]
+    init, *_, end = heard(web, task)
+    assert end["at"] >= init["endDeadline"]
+    assert await states(web, task) == {"a": "succeeded", "b": "timed out"}
+
+
+# the publisher cancels
 
 
 async def test_the_publisher_cancels(stage: Stage) -> None:
-    web, a = await stage.v1("web"), await stage.service("a")
-    task = await stage.publish(web)
-    await a.task_until(task, "init")
-    await a.event(task, "start")
-    await web.task_until(task, "start")
-    answer = await web.request("cancel", taskId=task, reason="changed my mind")
-    assert answer["event"] == "fail"
-    assert answer["reason"]["code"] == "cancelled"
-    assert answer["reason"]["reason"] == "changed my mind"
-    assert (await told(a, task))[-2:] == ["fail web cancelled", "end hub"]
-    again = await web.request("cancel", taskId=task)
-    assert again["code"] == "task-ended"
+    web, task, (a,) = await stage.at_work("a")
+    answer = await web.request("cancel", taskId=task, reason={"why": "changed my mind"})
+    assert (answer["event"], answer["reason"]["code"]) == ("fail", "cancelled")
+    assert answer["reason"]["reason"] == {"why": "changed my mind"}
+    assert await story(a, task) == ["init web", "start a", "fail web cancelled", "end hub"]
+    assert await states(web, task) == {"a": "dropped"}
+    assert (await web.request("cancel", taskId=task))["code"] == "task-ended"
+    assert (await pub(a, task, "success", result=1))["code"] == "task-ended"
+
+
+async def test_a_settled_task_cannot_be_cancelled(stage: Stage) -> None:
+    web, task, (a, b) = await stage.at_work("a", "b")
+    await a.event(task, "success", result=1)
+    await web.task_until(task, "success")
+    assert (await web.request("cancel", taskId=task))["code"] == "illegal-transition"
+    await b.event(task, "drop")
+    assert (await story(web, task))[3:] == ["success a", "drop b", "end hub"]
+
+
+# a participant's connection is lost
 
 
 async def test_the_last_hope_is_lost(stage: Stage) -> None:
-    web, a = await stage.v1("web"), await stage.service("a")
-    task = await stage.publish(web)
+    web, task, (a,) = await stage.at_work("a")
+    await a.vanish()
+    lost = ["drop hub service-lost", "fail hub service-lost", "end hub"]
+    assert await story(web, task) == ["init web", "start a", *lost]
+    assert await states(web, task) == {"a": "lost"}
+
+
+async def test_the_last_hope_is_lost_and_the_rest_never_starts(stage: Stage) -> None:
+    web, a, b = await stage.v1("web"), await stage.service("a"), await stage.service("b")
+    task = await stage.publish(web, startTimeout=1_500)  # D17: it outlasts the grace
     await a.task_until(task, "init")
     await a.event(task, "start")
     await web.task_until(task, "start")
     await a.vanish()
-    assert await told(web, task) == [
-        "drop hub service-lost",
-        "fail hub service-lost",
-        "end hub",
-    ]
+    lost = ["drop hub service-lost", "fail hub service-lost", "end hub"]
+    assert await story(b, task) == ["init web", "start a", *lost]
 
 
 async def test_one_is_lost_and_another_finishes(stage: Stage) -> None:
-    web = await stage.v1("web")
-    a, b = await stage.service("a"), await stage.service("b")
-    task = await stage.publish(web)
-    for service in (a, b):
-        await service.task_until(task, "init")
-        await service.event(task, "start")
-    await b.task_until(task, "start")
-    await b.task_until(task, "start")
+    web, task, (a, b) = await stage.at_work("a", "b")
     await a.vanish()
-    assert (await web.task_until(task, "drop"))[-1]["reason"]["code"] == "service-lost"
+    await web.task_until(task, "drop")
     await b.event(task, "success", result="b did it")
-    assert await told(web, task) == ["success b", "end hub"]
+    assert (await story(web, task))[3:] == ["drop hub service-lost", "success b", "end hub"]
+
+
+async def test_one_is_lost_and_another_drops(stage: Stage) -> None:
+    web, task, (a, b) = await stage.at_work("a", "b")
+    await a.vanish()
+    await web.task_until(task, "drop")
+    await b.event(task, "drop")
+    rest = ["drop hub service-lost", "drop b", "success hub", "end hub"]
+    assert (await story(web, task))[3:] == rest, "not the last hope: lost counts as dropped"
 
 
 async def test_a_service_returns_within_the_grace(stage: Stage) -> None:
-    web, a = await stage.v1("web"), await stage.service("a")
-    task = await stage.publish(web)
-    await a.task_until(task, "init")
-    await a.event(task, "start")
-    await web.task_until(task, "start")
+    web, task, (a,) = await stage.at_work("a")
     await a.vanish()
     back = await stage.v1("a")
+    await back.event(task, "update", update="back")  # D5
     await back.event(task, "success", result=1)
-    assert await told(web, task) == ["success a", "end hub"]
+    expected = ["update a", "success a", "end hub"]
+    assert (await story(web, task))[2:] == expected
+    assert await story(back, task) == expected
+
+
+# the publisher's connection is lost
 
 
 async def test_the_publisher_is_lost_and_its_result_waits(stage: Stage) -> None:
-    web, a = await stage.v1("web"), await stage.service("a")
-    task = await stage.publish(web)
+    web, task, (a,) = await stage.at_work("a")
     await web.vanish()
     await a.event(task, "success", result={"kept": True})
     await a.task_until(task)
     again = await stage.v1("web")
     assert (await again.request("get", taskId=task, what="result"))["result"] == {"kept": True}
     await again.send({"cmd": "watch", "taskId": task})
-    assert await told(again, task) == ["init web", "start a", "success a", "end hub"]
+    assert await story(again, task) == ["init web", "start a", "success a", "end hub"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
-async def test_a_restart_keeps_tasks_and_promises(
-    own_hub: HubProcess, new_stage: Callable[[HubProcess], Stage], how: signal.Signals
+async def test_a_publisher_that_asks_again_hears_the_rest(stage: Stage) -> None:
+    web, a = await stage.v1("web"), await stage.service("a")
+    task = new_id()
+    init = {"eventId": new_id(), "action": stage.action, "payload": 1, "startTimeout": LONG}
+    first = await pub(web, task, "init", **init)
+    await web.vanish()
+    again = await stage.v1("web")
+    second = await pub(again, task, "init", **init)  # D14
+    assert {**second, "id": None} == {**first, "id": None}
+    await a.event(task, "success", result=1)
+    assert await story(again, task) == ["init web", "start a", "success a", "end hub"]
+    assert await story(a, task) == ["init web", "start a", "success a", "end hub"]
+
+
+# the hub restarts
+
+
+@pytest.mark.parametrize("how", ["kill", "terminate"])
+async def test_a_restart_keeps_tasks_and_deadlines(
+    own_hub: HubProcess, new_stage: Callable[[HubProcess], Stage], how: str
 ) -> None:
     stage = new_stage(own_hub)
-    web = await stage.v1("web")
+    web, old = await stage.v1("web"), await stage.legacy()
     a, b = await stage.service("a"), await stage.service("b")
-    returning, forsaken = [await stage.publish(web, endTimeout=60_000) for _ in range(2)]
+    finished, forsaken = [await stage.publish(web, endTimeout=60_000) for _ in range(2)]
     overdue = await stage.publish(web, endTimeout=1_000)
-    for task in (returning, forsaken, overdue):
-        for service in (a, b):
-            await service.task_until(task, "init")
+    for task in (finished, forsaken, overdue):
+        await a.task_until(task, "init")
         await a.event(task, "start")
         await web.task_until(task, "start")
-    code = own_hub.end(how)
-    assert code == (0 if how is signal.SIGTERM else -signal.SIGKILL)
-    closed = await web.closed()
-    if own_hub.server == "uvicorn":  # daphne sends no close frame at its end
-        assert closed == (1012 if how is signal.SIGTERM else 1006)
+    if how == "kill":
+        own_hub.kill()
+    else:
+        assert own_hub.terminate() == 0
+        if own_hub.server == "uvicorn":  # daphne sends no close frame at its end
+            assert [await peer.closed() for peer in (web, old)] == [1012, 1012]
+            assert (web.messages[-1]["code"], web.messages[-1]["close"]) == ("unavailable", 1012)
+            assert not old.messages
     own_hub.start()
-    back, web = await stage.v1("a"), await stage.v1("web")
-    await back.event(returning, "success", result="after all")
-    for task in (returning, forsaken, overdue):
+    web, a = await stage.v1("web"), await stage.v1("a")
+    b = await stage.service("b")
+    for task in (finished, forsaken, overdue):
         await web.send({"cmd": "watch", "taskId": task})
-    assert (await history(web, returning))[-2:] == ["success a", "end hub"]
-    assert (await history(web, overdue))[-2:] == ["fail hub end-timeout", "end hub"]
-    assert (await history(web, forsaken))[-2:] == ["fail hub service-lost", "end hub"]
-
-
-# §5.3 settle
-
-
-async def three(stage: Stage, web: V1Peer, **options: Any) -> tuple[str, list[V1Peer]]:
-    """A task that a, b and c have started."""
-    services = [await stage.service(name) for name in "abc"]
-    task = await stage.publish(web, **options)
-    for service in services:
-        await service.task_until(task, "init")
-        await service.event(task, "start")
-    for _ in services:
-        await web.task_until(task, "start")
-    return task, services
-
-
-async def test_settle_any(stage: Stage) -> None:
-    web = await stage.v1("web")
-    task, (a, b, c) = await three(stage, web)
-    await a.event(task, "fail", reason="a cannot")
-    relayed = (await web.task_until(task, "drop"))[-1]
-    assert (relayed["outcome"], relayed["reason"]) == ("fail", "a cannot")
-    await b.event(task, "success", result="b can")
-    await web.task_until(task, "success")
-    await c.event(task, "fail", reason="too late")
-    assert await told(web, task) == ["drop c", "end hub"]
-
-
-async def test_settle_any_and_nobody_succeeds(stage: Stage) -> None:
-    web = await stage.v1("web")
-    task, (a, b, c) = await three(stage, web)
-    await a.event(task, "fail", reason="first")
-    await web.task_until(task, "drop")
-    await b.event(task, "drop")
-    await web.task_until(task, "drop")
-    await c.event(task, "fail", reason="last")
-    *_, fail, _ = await web.task_until(task)
-    assert (fail["event"], fail["by"], fail["reason"]) == ("fail", "a", "first")
-
-
-async def test_settle_first(stage: Stage) -> None:
-    web = await stage.v1("web")
-    task, (a, b, _) = await three(stage, web, settle="first")
-    await a.event(task, "fail", reason="no")
-    assert await told(web, task) == ["fail a", "end hub"]
-    await b.task_until(task)
-    late = await b.request("pub", event="success", eventId=uuid.uuid4().hex, taskId=task, result=1)
-    assert late["code"] == "task-ended"
-
-
-async def test_settle_all(stage: Stage) -> None:
-    web = await stage.v1("web")
-    task, (a, b, c) = await three(stage, web, settle="all")
-    for service, event, fields in (
-        (b, "success", {"result": 2}),
-        (c, "fail", {"reason": "no"}),
-        (a, "success", {"result": 1}),
-    ):
-        await service.event(task, event, **fields)
-        await web.task_until(task, "drop")
-    success, end = await web.task_until(task)
-    assert success["result"] == [{"by": "b", "result": 2}, {"by": "a", "result": 1}]
-    assert (success["by"], end["event"]) == ("hub", "end")
-
-
-# Claim, groups, subscriptions
-
-
-async def test_the_first_start_claims(stage: Stage) -> None:
-    web = await stage.v1("web")
-    a, b = await stage.service("a"), await stage.service("b")
-    task = await stage.publish(web, claim=True)
-    for service in (a, b):
-        await service.task_until(task, "init")
-    await a.event(task, "start")
-    await b.task_until(task, "start")
-    refused = await b.request("pub", event="start", eventId=uuid.uuid4().hex, taskId=task)
-    assert refused["code"] == "claimed"
-    await a.event(task, "success", result=1)
-    assert (await told(web, task))[-2:] == ["success a", "end hub"]
-
-
-async def test_a_group_shares_and_others_fan_out(stage: Stage) -> None:
-    web, a = await stage.v1("web"), await stage.service("a")
-    team = [await stage.service("team") for _ in range(3)]
-    tasks = [await stage.publish(web) for _ in range(3)]
-    for task in tasks:
-        await a.task_until(task, "init")
-    for member in team:
-        inits = [m["taskId"] for m in member.messages if m.get("event") == "init"]
-        while len(inits) < 1:
-            await member.next_message()
-            inits = [m["taskId"] for m in member.messages if m.get("event") == "init"]
-        assert len(inits) == 1
-    heard = {m["taskId"] for member in team for m in member.messages if m.get("event") == "init"}
-    assert heard == set(tasks)
-
-
-async def test_a_lost_member_is_followed_by_another(stage: Stage) -> None:
-    web = await stage.v1("web")
-    first, second = await stage.service("team"), await stage.service("team")
-    task = await stage.publish(web)
-    await first.task_until(task, "init")
-    await first.event(task, "start")
-    await web.task_until(task, "start")
-    await first.vanish()
-    await second.task_until(task, "init")
-    await second.event(task, "success", result="second")
-    assert (await told(web, task))[-2:] == ["success team", "end hub"]
-
-
-async def test_late_subscribers_within_the_start_window(stage: Stage) -> None:
-    web = await stage.v1("web")
-    task = await stage.publish(web, payload="early")
-    a = await stage.service("a")
-    (init,) = await a.task_until(task, "init")
-    assert init["payload"] == "early"
-    await a.event(task, "success", result=1)
-    assert (await told(web, task))[-2:] == ["success a", "end hub"]
-
-
-async def test_unsub(stage: Stage) -> None:
-    web, a = await stage.v1("web"), await stage.service("a")
-    assert (await a.request("unsub", action=stage.action))["status"] == "ok"
-    task = await stage.publish(web)
-    assert (await told(web, task))[0] == "fail hub no-subscriber"
-
-
-async def test_a_large_payload_is_fetched_on_demand(stage: Stage) -> None:
-    web, a = await stage.v1("web"), await stage.service("a", lazyPayload=100)
-    small = await stage.publish(web, payload="x" * 50)
-    large = await stage.publish(web, payload="x" * 500)
-    assert (await a.task_until(small, "init"))[-1]["payload"] == "x" * 50
-    init = (await a.task_until(large, "init"))[-1]
-    assert "payload" not in init
-    assert init["payloadSize"] == 502
-    assert (await a.request("get", taskId=large, what="payload"))["payload"] == "x" * 500
-
-
-async def test_repeats_change_nothing(stage: Stage) -> None:
-    web, a = await stage.v1("web"), await stage.service("a")
-    task_id, event_id = uuid.uuid4().hex, uuid.uuid4().hex
-    frame = {"event": "init", "eventId": event_id, "taskId": task_id, "action": stage.action}
-    first = await web.request("pub", **frame, payload=1)
-    again = await web.request("pub", **frame, payload=1)
-    assert {**again, "id": None} == {**first, "id": None}
-    assert (await web.request("pub", **frame, payload=2))["code"] == "event-conflict"
-    assert (await web.request("pub", **{**frame, "eventId": "e"}, payload=1))["code"] == (
-        "duplicate-task"
-    )
-    await a.task_until(task_id, "init")
-    start = {"event": "start", "taskId": task_id}
-    await a.request("pub", **start, eventId=uuid.uuid4().hex)
-    second = await a.request("pub", **start, eventId=uuid.uuid4().hex)
-    assert second["message"] == "nothing changed"
-    await a.event(task_id, "success", result=1)
-    assert await told(web, task_id) == ["start a", "success a", "end hub"]
-
-
-async def test_watching_a_pattern(stage: Stage) -> None:
-    web, operator = await stage.v1("web"), await stage.v1("operator")
-    noun = stage.action.partition(":")[0]
-    await operator.request("watch", action=noun)
-    task = await stage.publish(web)
-    assert await told(operator, task) == ["init web", "fail hub no-subscriber", "end hub"]
+    await a.event(finished, "success", result="after all")
+    assert await story(web, overdue) == ["init web", "start a", "fail hub end-timeout", "end hub"]
+    await b.task_until(forsaken, "init")  # offered before, and once more within the grace: D7
+    await b.event(forsaken, "start")
+    rest = ["start b", "drop hub service-lost"]
+    assert in_order(["init web", "start a", *rest], await told_until(web, forsaken, "drop"))
+    await b.event(forsaken, "success", result="by b")
+    assert (await story(web, forsaken))[-2:] == ["success b", "end hub"]
+    await b.event(finished, "drop")
+    assert (await story(web, finished))[2:] == ["success a", "start b", "drop b", "end hub"]
