@@ -32,6 +32,10 @@ class HubSettings(Protocol):
         """``strict`` or ``any``."""
 
     @property
+    def https(self) -> bool:
+        """Behind a proxy that speaks TLS and says in headers who asks."""
+
+    @property
     def limits(self) -> Limits:
         """The limits of docs/protocol.md §7."""
 

@@ -92,7 +92,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _config(host: str) -> uvicorn.Config:
-    limits = hub_settings().limits
+    settings = hub_settings()
+    limits = settings.limits
     return uvicorn.Config(
         "taskhub_site.asgi:application",
         host=host,
@@ -108,5 +109,7 @@ def _config(host: str) -> uvicorn.Config:
         log_config=None,
         log_level="warning",  # its chatter about each connection; the hub logs what matters
         server_header=False,
+        # Without a proxy, whoever asks could say in X-Forwarded-For who asks.
+        proxy_headers=settings.https,
         timeout_graceful_shutdown=limits.drain_timeout_ms // 1000 or 1,
     )
