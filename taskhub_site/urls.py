@@ -2,11 +2,15 @@
 
 from django.contrib import admin
 from django.urls import path
+from django.views.generic import RedirectView
 
 admin.site.site_header = "TaskHub"
 admin.site.site_title = "TaskHub"
 admin.site.index_title = "Administration"
+# The admin is the only page a person can look at.
+admin.site.site_url = None
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]
