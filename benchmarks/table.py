@@ -10,9 +10,9 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 def table(lines: list[dict[str, object]]) -> str:
     """The figures as a Markdown table under a line that names the machine."""
     machine = next(line for line in lines if line["figure"] == "machine")
+    named = "{cpu}, {cores} cores, Python {python}, SQLite {sqlite}, {system}."
     rows = [
-        f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, "
-        f"SQLite {machine['sqlite']}, {machine['system']}.",
+        named.format(**machine),
         "",
         "| figure | values |",
         "|---|---|",
