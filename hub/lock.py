@@ -1,4 +1,4 @@
-"""One hub for each data directory: SQLite has one writer, and one process holds the tasks."""
+"""One hub for each database: SQLite has one writer, and one process holds the tasks."""
 
 import fcntl
 import os
@@ -6,14 +6,17 @@ from pathlib import Path
 
 
 class LockHeld(Exception):  # noqa: N818
-    """Another hub uses this data directory; the message names its process."""
+    """Another hub uses this database; the message names its process."""
 
 
 class ProcessLock:
-    """An advisory lock on a file (flock): the system lets go of it when the process dies."""
+    """An advisory lock (flock) on a file beside the database.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    The system lets go of it when the process dies.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(f"{database.name}.lock")
         self._file: int | None = None
 
     def acquire(self) -> None:
@@ -25,7 +28,7 @@ class ProcessLock:
             holder = os.read(file, 32).decode(errors="replace").strip() or "unknown"
             os.close(file)
             raise LockHeld(
-                f"Another hub (process {holder}) uses {self._path.parent}. "
+                f"Another hub (process {holder}) holds {self._path}. "
                 "Stop it first, or give this one a TASKHUB_DATA_DIR of its own."
             ) from None
         os.ftruncate(file, 0)

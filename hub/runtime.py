@@ -49,7 +49,7 @@ class Runtime:
         self._journal = journal or SqliteJournal(
             settings.database_path, synchronous=settings.sqlite_synchronous
         )
-        self._lock = ProcessLock(settings.data_dir / "hub.lock")
+        self._lock = ProcessLock(settings.database_path)
 
     async def start(self) -> None:
         """Take the lock, open the journal, recover open tasks, begin to keep time.
@@ -57,6 +57,14 @@ class Runtime:
         Raises JournalFailed, LockHeld: the process should not start.
         """
         self._lock.acquire()
+        try:
+            self._start()
+        except BaseException:
+            self._journal.close()
+            self._lock.release()
+            raise
+
+    def _start(self) -> None:
         journal, limits = self._journal, self.limits
         journal.open()
         journal.sweep_presence()

@@ -48,7 +48,7 @@ class Command(BaseCommand):
 
     def _migrate(self) -> None:
         """A newcomer's first start simply works; later ones bring the tables up to date."""
-        lock = ProcessLock(hub_settings().data_dir / "hub.lock")
+        lock = ProcessLock(hub_settings().database_path)
         try:
             lock.acquire()  # or the tables would change under a hub that runs
         except LockHeld as held:
