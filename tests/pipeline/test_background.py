@@ -1,0 +1,143 @@
+"""What runs beside the tasks: supervision, the disk, presence, retention, the lock."""
+
+import asyncio
+import logging
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from hub import housekeeping, supervision
+from hub.core.presence import Presence
+from hub.housekeeping import MS_PER_DAY, Housekeeping
+from hub.lock import LockHeld, ProcessLock
+from hub.router.presence import Roll
+from hub.supervision import Supervisor
+from tests.pipeline.conftest import World
+
+Usage = namedtuple("Usage", ["total", "used", "free"])
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "RESTART_PAUSE_S", 0)
+    for name in ("DISK_INTERVAL_S", "PRUNE_INTERVAL_S", "PRUNE_PAUSE_S", "PRESENCE_INTERVAL_S"):
+        monkeypatch.setattr(housekeeping, name, 0)
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_work_that_fails_or_ends_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
+    supervisor = Supervisor()
+    runs = 0
+    done = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise ValueError("once")
+        if runs == 3:
+            done.set()
+            await asyncio.Event().wait()
+
+    supervisor.start("some work", work)
+    async with asyncio.timeout(5):
+        await done.wait()
+    await supervisor.stop()
+    assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.ERROR]
+    assert "some work failed" in caplog.text
+    assert "some work ended" in caplog.text
+
+
+def house_of(world: World, roll: Roll) -> Housekeeping:
+    return Housekeeping(
+        journal=world.journal,
+        commit=world.pipeline.commit,
+        roll=roll,
+        clock=lambda: world.now,
+    )
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_a_nearly_full_disk_refuses_new_tasks_and_no_others(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    free = 10
+    looked = asyncio.Event()
+
+    def disk_usage(_: Path) -> Usage:
+        looked.set()
+        return Usage(100, 100 - free, free)
+
+    monkeypatch.setattr("shutil.disk_usage", disk_usage)
+    publisher, service = world.connect("p"), world.connect("s")
+    await world.send(service, cmd="sub", action="a")
+    await world.publish(publisher, "before")
+    watching = asyncio.create_task(
+        house_of(world, Roll()).watch_disk(tmp_path, world.engine, min_free=20)
+    )
+    for expected in (["unavailable"], ["unavailable"]):
+        await looked.wait()
+        await asyncio.sleep(0)
+        await world.publish(publisher, f"during-{free}")
+        assert publisher.codes() == expected
+        free = 30
+        looked.clear()
+    await world.report(service, "before", "success", result=1)
+    assert publisher.events("before")[-1] == "end"
+    assert publisher.events("during-30") == ["init"]
+    watching.cancel()
+
+
+async def test_presence_is_written_when_it_changes_and_renewed_in_time(world: World) -> None:
+    roll = Roll()
+    house = house_of(world, roll)
+    await house.write_presence()
+    assert world.journal.lease_until == 0
+    for connection in "ab":
+        roll.opened(
+            Presence(connection=connection, client="c", address="", protocol="legacy", since=1)
+        )
+    roll.closed("a")
+    await house.write_presence()
+    assert set(world.journal.presence) == {"b"}
+    first = world.journal.lease_until
+    world.now += 1_000
+    await house.write_presence()
+    assert world.journal.lease_until == first
+    world.now += 20_000
+    await house.write_presence()
+    assert world.journal.lease_until == first + 21_000
+    roll.closed("b")
+    await house.write_presence()
+    assert world.journal.presence == {}
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_old_tasks_are_pruned_while_the_hub_works(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "PRUNE_BATCH", 2)
+    publisher = world.connect("p")
+    for number in range(5):
+        await world.publish(publisher, f"old-{number}")
+    await world.advance(200)
+    world.now += 31 * MS_PER_DAY
+    await world.publish(publisher, "new")
+    pruning = asyncio.create_task(house_of(world, Roll()).prune(retention_days=30))
+    async with asyncio.timeout(5):
+        while len(world.journal.facts) > 1:  # noqa: ASYNC110  (no event tells of it)
+            await asyncio.sleep(0)
+    assert world.journal.load("new") is not None
+    pruning.cancel()
+
+
+def test_one_hub_for_each_database(tmp_path: Path) -> None:
+    first, second = ProcessLock(tmp_path / "db"), ProcessLock(tmp_path / "db")
+    first.acquire()
+    with pytest.raises(LockHeld, match=r"process \d+\) holds .*db\.lock"):
+        second.acquire()
+    ProcessLock(tmp_path / "other").acquire()
+    first.release()
+    second.acquire()
+    second.release()
