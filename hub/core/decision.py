@@ -75,6 +75,9 @@ def _delivery(
 def _answers(event: Event, command: TaskCommand) -> bool:
     if isinstance(command, Cancel):
         return event.kind is EventKind.FAIL
+    if isinstance(command, Report) and command.kind is EventKind.END:
+        # docs/protocol.md §5.4: it counts as a drop, which has an id of the hub's
+        return event.kind is EventKind.DROP and event.participant > 0
     return event.event_id == command.event_id
 
 
