@@ -39,7 +39,7 @@ def own_hub(
 ) -> Iterator[HubProcess]:
     """A hub for one test, which may kill it."""
     # Its clients have to come back after a restart, however slow the machine is at it.
-    made = HubProcess(request.param, tmp_path, TASKHUB_RESUME_GRACE_MS="2000").copy_of(prepared)
+    made = HubProcess(request.param, tmp_path, TASKHUB_RESUME_GRACE_MS="1500").copy_of(prepared)
     try:
         yield made.start()
     finally:

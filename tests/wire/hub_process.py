@@ -42,6 +42,10 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "old": EVERYTHING,
     "operator": {"watch": ["*"]},
     "stranger": WEATHER,
+    # One test each withdraws all rights of one, some rights of one, the key of one.
+    "withdrawn": EVERYTHING,
+    "narrowed": EVERYTHING,
+    "revoked": EVERYTHING,
 }
 
 
@@ -151,6 +155,10 @@ class HubProcess:
         """End it if it runs, whatever state it is in."""
         if self.process is not None and self.process.poll() is None:
             self.kill()
+
+    def limit(self, name: str) -> int:
+        """A limit it was started with."""
+        return int(self._env[f"TASKHUB_{name.upper()}"])
 
     # Its log
 

@@ -4,7 +4,7 @@ import uuid
 from contextlib import AsyncExitStack
 from typing import Any
 
-from tests.peers import JSON, LegacyPeer, V1Peer
+from tests.peers import JSON, LegacyPeer, Peer, V1Peer
 from tests.wire.hub_process import HubProcess
 
 #: Milliseconds: a start window for tests that are about something else, and one to wait for.
@@ -123,3 +123,16 @@ async def states(peer: V1Peer, task: str) -> dict[str, str]:
     """client → state of its participant."""
     participants = (await summary(peer, task))["participants"]
     return {participant["client"]: participant["state"] for participant in participants}
+
+
+def texts_of(peer: Peer) -> list[str]:
+    """Every message this peer gets from now on, as it came."""
+    texts: list[str] = []
+    receive = peer._receive
+
+    def keep(frame: str | bytes) -> None:
+        texts.append(str(frame))
+        receive(frame)
+
+    vars(peer)["_receive"] = keep
+    return texts

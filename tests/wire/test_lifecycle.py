@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.peers import LegacyPeer, V1Peer
 from tests.wire.hub_process import HubProcess
 from tests.wire.stage import (
     LONG,
@@ -131,7 +132,7 @@ async def test_others_go_on_after_a_success(stage: Stage) -> None:
 
 
 async def test_the_end_deadline_ends_those_who_go_on(stage: Stage) -> None:
-    web, task, (a, _) = await stage.at_work("a", "b", endTimeout=1_500)
+    web, task, (a, _) = await stage.at_work("a", "b", endTimeout=1_000)
     await a.event(task, "success", result=1)
     assert (await story(web, task))[3:] == ["success a", "end hub"]
     init, *_, end = heard(web, task)
@@ -175,7 +176,7 @@ async def test_the_last_hope_is_lost(stage: Stage) -> None:
 
 async def test_the_last_hope_is_lost_and_the_rest_never_starts(stage: Stage) -> None:
     web, a, b = await stage.v1("web"), await stage.service("a"), await stage.service("b")
-    task = await stage.publish(web, startTimeout=1_500)  # D17: it outlasts the grace
+    task = await stage.publish(web, startTimeout=1_200)  # D17: it outlasts the grace
     await a.task_until(task, "init")
     await a.event(task, "start")
     await web.task_until(task, "start")
@@ -248,34 +249,99 @@ async def test_a_restart_keeps_tasks_and_deadlines(
     own_hub: HubProcess, new_stage: Callable[[HubProcess], Stage], how: str
 ) -> None:
     stage = new_stage(own_hub)
-    web, old = await stage.v1("web"), await stage.legacy()
-    a, b = await stage.service("a"), await stage.service("b")
+    web, a, b = await stage.v1("web"), await stage.service("a"), await stage.service("b")
     finished, forsaken = [await stage.publish(web, endTimeout=60_000) for _ in range(2)]
     overdue = await stage.publish(web, endTimeout=1_000)
     for task in (finished, forsaken, overdue):
         await a.task_until(task, "init")
         await a.event(task, "start")
         await web.task_until(task, "start")
-    if how == "kill":
-        own_hub.kill()
+    waiting = await stage.publish(web, startTimeout=1_000)
+    if how == "terminate":
+        await goodbye(own_hub, web, await stage.legacy())
+        own_hub.start()
     else:
-        assert own_hub.terminate() == 0
-        if own_hub.server == "uvicorn":  # daphne sends no close frame at its end
-            assert [await peer.closed() for peer in (web, old)] == [1012, 1012]
-            assert (web.messages[-1]["code"], web.messages[-1]["close"]) == ("unavailable", 1012)
-            assert not old.messages
-    own_hub.start()
-    web, a = await stage.v1("web"), await stage.v1("a")
-    b = await stage.service("b")
-    for task in (finished, forsaken, overdue):
+        own_hub.restart()
+
+    web, a, b = await stage.v1("web"), await stage.v1("a"), await stage.service("b")
+    for task in (finished, forsaken, overdue, waiting):
         await web.send({"cmd": "watch", "taskId": task})
     await a.event(finished, "success", result="after all")
-    assert await story(web, overdue) == ["init web", "start a", "fail hub end-timeout", "end hub"]
-    await b.task_until(forsaken, "init")  # offered before, and once more within the grace: D7
-    await b.event(forsaken, "start")
-    rest = ["start b", "drop hub service-lost"]
-    assert in_order(["init web", "start a", *rest], await told_until(web, forsaken, "drop"))
-    await b.event(forsaken, "success", result="by b")
-    assert (await story(web, forsaken))[-2:] == ["success b", "end hub"]
+    await until(web, finished, "success")
     await b.event(finished, "drop")
-    assert (await story(web, finished))[2:] == ["success a", "start b", "drop b", "end hub"]
+    await b.event(forsaken, "start")
+    await b.task_until(waiting, "init")  # D7: its window has opened again
+    await b.event(waiting, "success", result="in time")
+    await until(web, waiting, "success")
+    await a.event(waiting, "drop")
+    await until(web, forsaken, "drop")
+    await b.event(forsaken, "success", result="the other one")
+
+    assert await story(web, overdue) == ["init web", "start a", "fail hub end-timeout", "end hub"]
+    begin, lost = ["init web", "start a"], "drop hub service-lost"
+    expected = [*begin, "success a", "start b", "drop b", "end hub"]
+    assert await story(web, finished) == expected
+    assert await story(web, forsaken) == [*begin, "start b", lost, "success b", "end hub"]
+    rest = ["success b", "start a", "drop a", "end hub"]
+    assert await story(web, waiting) == ["init web", "start b", *rest]
+
+
+async def test_what_was_told_survives_a_kill(
+    own_hub: HubProcess, new_stage: Callable[[HubProcess], Stage]
+) -> None:
+    stage = new_stage(own_hub)
+    web, task, (a,) = await stage.at_work("a", endTimeout=60_000)
+    ids = [new_id() for _ in range(40)]
+    for number, event_id in enumerate(ids):
+        update = {"event": "update", "eventId": event_id, "update": number}
+        await a.send({"cmd": "pub", "taskId": task, **update})
+    await until(a, task, "update", 20)  # in the middle of it
+    own_hub.restart()
+
+    told = [message for peer in (web, a) for message in heard(peer, task)]
+    web, a = await stage.v1("web"), await stage.v1("a")
+    stored = (await web.request("get", taskId=task, what="events"))["events"]
+    assert [event["seq"] for event in stored] == list(range(1, len(stored) + 1))
+    assert all(message in stored for message in told)
+    # Whatever was not answered is sent again; each counts once.
+    for number, event_id in enumerate(ids):
+        answer = await pub(a, task, "update", eventId=event_id, update=number)
+        assert answer["update"] == number
+    assert (await pub(a, task, "update", eventId=ids[0], update="other"))["code"] == (
+        "event-conflict"
+    )
+    stored = (await web.request("get", taskId=task, what="events"))["events"]
+    assert [event["update"] for event in stored[2:]] == list(range(40))
+
+
+async def test_an_end_is_known_after_a_restart(
+    own_hub: HubProcess, new_stage: Callable[[HubProcess], Stage]
+) -> None:
+    stage = new_stage(own_hub)
+    _, task, (a,) = await stage.at_work("a")
+    success = {"eventId": new_id(), "result": 1}
+    await pub(a, task, "success", **success)
+    await a.task_until(task)
+    own_hub.restart()
+
+    a, stranger = await stage.v1("a"), await stage.v1("stranger")
+    again = await pub(a, task, "success", **success)
+    assert {**again, "id": None} == {**heard(a, task)[-1], "id": None}
+    assert (again["event"], again["seq"], again["by"]) == ("success", 3, "a")
+    assert (await pub(a, task, "success", result=2))["code"] == "task-ended"
+    forged = await pub(stranger, task, "success", result=2)
+    missing = await pub(stranger, "nowhere", "success", result=2)
+    assert forged["code"] == "unknown-task"
+    assert forged["message"] == missing["message"]
+    init = {"action": "weather:x", "payload": 1}
+    assert (await pub(stranger, task, "init", **init))["code"] == "duplicate-task"
+
+
+async def goodbye(hub: HubProcess, web: V1Peer, old: LegacyPeer) -> None:
+    """A hub that stops says so; daphne ends its connections without asking it (§2.7)."""
+    assert hub.terminate() == 0
+    codes = [await peer.closed() for peer in (web, old)]
+    if hub.server == "uvicorn":
+        assert codes == [1012, 1012]
+        assert (web.messages[-1]["code"], web.messages[-1]["close"]) == ("unavailable", 1012)
+        assert not old.messages
