@@ -1,15 +1,16 @@
 """A stage for the peers of one test, and their stories in words to compare."""
 
+import asyncio
 import uuid
 from contextlib import AsyncExitStack
 from typing import Any
 
-from tests.peers import JSON, LegacyPeer, Peer, V1Peer
+from tests.peers import JSON, TIMEOUT, LegacyPeer, Peer, V1Peer
 from tests.wire.hub_process import HubProcess
 
 #: Milliseconds: a start window for tests that are about something else, and one to wait for.
 LONG = 30_000
-SHORT = 300
+SHORT = 400
 
 
 class Stage:
@@ -123,6 +124,13 @@ async def states(peer: V1Peer, task: str) -> dict[str, str]:
     """client → state of its participant."""
     participants = (await summary(peer, task))["participants"]
     return {participant["client"]: participant["state"] for participant in participants}
+
+
+async def until_state(peer: V1Peer, task: str, client: str, state: str) -> None:
+    """Wait until the participant of this client is in this state."""
+    async with asyncio.timeout(TIMEOUT):
+        while (await states(peer, task)).get(client) != state:
+            pass
 
 
 def texts_of(peer: Peer) -> list[str]:

@@ -17,6 +17,7 @@ from tests.wire.stage import (
     story,
     summary,
     until,
+    until_state,
 )
 
 # nobody is offered the task within startTimeout
@@ -65,8 +66,7 @@ async def test_who_did_not_start_in_time_has_timed_out_for_good(stage: Stage) ->
     task = await stage.publish(web, startTimeout=SHORT)
     await a.task_until(task, "init")
     await a.event(task, "start")
-    while (await states(web, task))["b"] == "offered":
-        pass
+    await until_state(web, task, "b", "timed out")
     for event in ("start", "update", "success"):
         refused = await pub(late, task, event, update=1, result=1)
         assert refused["code"] == "illegal-transition"

@@ -1,7 +1,18 @@
 """Several parties at one task: docs/protocol.md §5.3 settle, §5.6 groups, §5.7 claim."""
 
 from tests.peers import V1Peer
-from tests.wire.stage import LONG, SHORT, Stage, caught_up, heard, pub, states, story, until
+from tests.wire.stage import (
+    LONG,
+    SHORT,
+    Stage,
+    caught_up,
+    heard,
+    pub,
+    states,
+    story,
+    until,
+    until_state,
+)
 
 # §5.3 settle
 
@@ -117,6 +128,15 @@ async def test_one_connection_in_every_role_hears_each_event_once(stage: Stage) 
     assert await story(old, task) == ["init old", "start old", "success old", "end hub"]
 
 
+async def test_a_participant_is_a_connection_and_a_publisher_a_client(stage: Stage) -> None:
+    _, task, (a,) = await stage.at_work("a")
+    other, web = await stage.v1("a"), await stage.v1("web")
+    assert (await pub(other, task, "success", result=1))["code"] == "unknown-task"
+    assert (await other.request("get", taskId=task, what="payload"))["payload"] is None
+    assert (await web.request("cancel", taskId=task))["event"] == "fail"
+    assert await story(a, task) == ["init web", "start a", "fail web cancelled", "end hub"]
+
+
 # §5.7 claim
 
 
@@ -226,8 +246,7 @@ async def test_subscribers_after_the_start_window(stage: Stage) -> None:
     await other.request("sub", action=stage.action)
     await other.task_until(task, "init")
     await a.event(task, "start")
-    while (await states(web, task))["b"] == "offered":
-        pass
+    await until_state(web, task, "b", "timed out")
     await late.request("sub", action=stage.action)
     await caught_up(late)
     assert not heard(late, task)
