@@ -132,6 +132,8 @@ class Pipeline:
 
     def _decide(self, command: Command) -> str | None:
         """Decide about a command; returns the id of a task that has to be loaded first."""
+        if not self.engine.books.live(command.connection):
+            return None  # it left while its task was loaded: nobody to answer
         if self._recovering and isinstance(command, Init | Report | Cancel):
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             return None
@@ -217,6 +219,8 @@ class Pipeline:
         for decision in decisions:
             if decision.command is not None:
                 self._refuse(decision.command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
+            elif not decision.facts:
+                self._perform(decision.effects)  # an answer that only waited in line
         self.engine.books.forget({decision.key for decision in decisions})
         self._start_over(cause)
 

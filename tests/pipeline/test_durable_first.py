@@ -150,3 +150,41 @@ async def test_a_taken_task_id_is_found_in_the_history() -> None:
     assert stored is not None
     assert stored.seq == 4
     await second.pipeline.stop()
+
+
+async def test_an_answer_that_waited_behind_a_failed_batch_is_still_given(world: World) -> None:
+    publisher, service = world.connect("p"), world.connect("s")
+    world.journal.hold = asyncio.Event()
+    world.journal.fail_next = 1
+    world.pipeline.receive(publisher, _init("t"))
+    await asyncio.sleep(0)
+    world.pipeline.receive(service, '{"cmd":"sub","action":"a","id":"1"}')
+    world.journal.hold.set()
+    await world.settle()
+    assert [m["id"] for m in service.messages] == ["1"]
+    await world.publish(publisher, "t")
+    assert service.events("t") == ["init"]
+
+
+async def test_who_leaves_while_its_task_is_loaded_disturbs_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = World(Limits())
+    publisher = first.connect("p")
+    await first.publish(publisher, "t")
+    await first.advance(200)
+    await first.pipeline.stop()
+    second = World(Limits(), first.journal)
+    leaver, service = second.connect("p"), second.connect("s")
+    pending = second.pipeline.receive(
+        leaver, '{"cmd":"pub","event":"update","eventId":"u","taskId":"t","update":1}'
+    )
+    second.pipeline.receive(leaver, _init("t").replace("i-t", "i-other"))
+    second.pipeline.disconnect("p")
+    assert pending is not None
+    await pending
+    await second.settle()
+    await second.send(service, cmd="sub", action="a", id="2")
+    assert service.messages[-1]["id"] == "2"
+    assert "failed" not in caplog.text
+    await second.pipeline.stop()
