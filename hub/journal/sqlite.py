@@ -182,17 +182,18 @@ class SqliteJournal:
 
     def load(self, task_id: str) -> Task | None:
         """Part of ``Journal``."""
-        found = self._rows("task", task_id)
-        if not found:
-            return None
-        task = found[0]
-        return _task(
-            task, self._rows("task_events", task["id"]), self._rows("task_participants", task["id"])
-        )
+        # One snapshot: a commit or a prune between the reads would tear the task.
+        with self._snapshot():
+            found = self._rows("task", task_id)
+            if not found:
+                return None
+            task = found[0]
+            events = self._rows("task_events", task["id"])
+            participants = self._rows("task_participants", task["id"])
+        return _task(task, events, participants)
 
     def load_open(self) -> list[Task]:
         """Part of ``Journal``."""
-        # One snapshot for the three reads, should the writer go on meanwhile.
         with self._snapshot():
             tasks = self._rows("open_tasks")
             events = _by_task(self._rows("open_events"))

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from hub.conf import hub_settings
-from hub.housekeeping import MS_PER_DAY, PRUNE_BATCH
+from hub.housekeeping import MS_PER_DAY, PRUNE_BATCH, PRUNE_PAUSE_S
 from hub.journal.port import JournalFailed
 from hub.journal.sqlite import SqliteJournal
 
@@ -54,4 +54,5 @@ def _prune(journal: SqliteJournal, before: int, batch: int) -> int:
         deleted += last
         if last < batch:
             break
+        time.sleep(PRUNE_PAUSE_S)  # or a working hub would wait for the write lock at each commit
     return deleted
