@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.hub_process import SERVERS, HubProcess
+from tests.hub_process import SERVERS, HubProcess
 from tests.wire.stage import Stage
 
 _log_began = pytest.StashKey[int]()

@@ -5,8 +5,8 @@ import uuid
 from contextlib import AsyncExitStack
 from typing import Any
 
+from tests.hub_process import HubProcess
 from tests.peers import JSON, TIMEOUT, LegacyPeer, Peer, V1Peer
-from tests.wire.hub_process import HubProcess
 
 #: Milliseconds: a start window for tests that are about something else, and one to wait for.
 LONG = 30_000

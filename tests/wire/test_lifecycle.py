@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.hub_process import HubProcess
 from tests.peers import LegacyPeer, V1Peer
-from tests.wire.hub_process import HubProcess
 from tests.wire.stage import (
     LONG,
     SHORT,

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_S = 20.0
 EXIT_TIMEOUT_S = 15.0
 SERVERS = ("uvicorn", "daphne")
@@ -50,11 +50,18 @@ CLIENTS: dict[str, dict[str, Any]] = {
 
 
 class HubProcess:
-    """Started by ``start``; ``close`` leaves nothing behind."""
+    """Started by ``start``; ``close`` leaves nothing behind.
 
-    def __init__(self, server: str, directory: Path, **env: str) -> None:
+    ``sabotage`` names a function (``package.module:function``) that spoils the hub before
+    it starts: a check that also holds for the spoiled hub checks nothing. uvicorn only.
+    """
+
+    def __init__(
+        self, server: str, directory: Path, *, sabotage: str | None = None, **env: str
+    ) -> None:
         self.server = server
         self.directory = directory
+        self.sabotage = sabotage
         self.port = _free_port()
         self.url = f"ws://127.0.0.1:{self.port}/"
         self.log = directory / "hub.log"
@@ -96,7 +103,7 @@ class HubProcess:
 
     def _provision(self, changes: dict[str, Any]) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.wire.provision"],
+            [sys.executable, "-m", "tests.provision"],
             cwd=ROOT,
             env=self._env,
             input=json.dumps(changes),
@@ -128,7 +135,9 @@ class HubProcess:
     def _command(self) -> list[str]:
         port = str(self.port)
         if self.server == "uvicorn":
-            return [sys.executable, "manage.py", "runhub", "--port", port]
+            spoiled = ["-m", "tests.sabotaged", self.sabotage or ""]
+            manage = spoiled if self.sabotage else ["manage.py"]
+            return [sys.executable, *manage, "runhub", "--port", port]
         daphne = str(Path(sys.executable).parent / "daphne")
         options = ["-b", "127.0.0.1", "-p", port, "--websocket_timeout", "-1", "--verbosity", "0"]
         return [daphne, *options, "taskhub_site.asgi:application"]
