@@ -15,6 +15,8 @@ from hub.core.values import EventKind, TaskState
 
 TaskCommand = Init | Report | Cancel
 
+_ENDED = TaskState.END
+
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What one input means for one task (or for none: no facts)."""
@@ -42,43 +44,42 @@ class Desk:
         self, turn: Turn, command: TaskCommand | None = None, offers: Sequence[Offer] = ()
     ) -> Decision:
         """Move the books on and say what is to be told, in the order it happened."""
-        task = turn.task
-        self.books.note(task, turn.facts)
-        audience = self.books.audience(task)
+        task, books, facts = turn.task, self.books, turn.facts
+        books.note(task, facts)
         effects: list[Effect] = [*offers]
-        effects += [
-            _delivery(fact, audience, task.action, command)
-            for fact in turn.facts
-            if isinstance(fact, Event)
-        ]
-        if task.state is TaskState.END:
-            self.books.retire(task)
-        return Decision(key=task.key, facts=turn.facts, effects=effects, command=command)
+        events = tuple([fact for fact in facts if type(fact) is Event])
+        if events:
+            effects.append(_delivery(events, books.audience(task), task.action, command))
+        if task.state is _ENDED:
+            books.retire(task)
+        return Decision(key=task.key, facts=facts, effects=effects, command=command)
 
 
 def _delivery(
-    event: Event, audience: tuple[str, ...], action: str, command: TaskCommand | None
+    events: tuple[Event, ...], audience: tuple[str, ...], action: str, command: TaskCommand | None
 ) -> Deliver:
-    if command is not None and _answers(event, command):
-        if command.connection not in audience:
-            audience = (*audience, command.connection)
-        return Deliver(
-            event=event,
-            to=audience,
-            action=action,
-            sender=command.connection,
-            command_id=command.command_id,
-        )
-    return Deliver(event=event, to=audience, action=action)
+    if command is not None:
+        for number, event in enumerate(events):
+            if _answers(event, command):
+                return Deliver(
+                    events=events,
+                    to=audience,
+                    action=action,
+                    sender=command.connection,
+                    command_id=command.command_id,
+                    answer=number,
+                )
+    return Deliver(events=events, to=audience, action=action)
 
 
 def _answers(event: Event, command: TaskCommand) -> bool:
     if isinstance(command, Cancel):
         return event.kind is EventKind.FAIL
-    if isinstance(command, Report) and command.kind is EventKind.END:
-        # docs/protocol.md §5.4: it counts as a drop, which has an id of the hub's
-        return event.kind is EventKind.DROP and event.participant > 0
-    return event.event_id == command.event_id
+    if event.event_id == command.event_id:
+        return True
+    # docs/protocol.md §5.4: an ``end`` counts as a drop, which has an id of the hub's
+    ended = isinstance(command, Report) and command.kind is EventKind.END
+    return ended and event.kind is EventKind.DROP and event.participant > 0
 
 
 def unchanged(command: Init | Report, task: int | None = None, seq: int | None = None) -> Decision:

@@ -10,17 +10,21 @@ from hub.core.errors import Rejection
 from hub.core.facts import Event
 
 
-class Deliver(msgspec.Struct, frozen=True, kw_only=True):
-    """Tell these connections, each once, of an event (§4.4)."""
+class Deliver(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Tell these connections, each once, what happened to a task in one turn (§4.4)."""
 
-    event: Event
+    #: of one task, in their order; at least one
+    events: tuple[Event, ...]
     #: participants and publisher, in a stable order, none twice
     to: tuple[str, ...]
     #: the action, for those who watch a pattern
     action: str
-    #: the connection whose command this answers, and the ``id`` it gave
+    #: the connection whose command one of the events answers, and the ``id`` it gave; it hears
+    #: the answer also when it is not among ``to``
     sender: str | None = None
     command_id: str | None = None
+    #: which of the events is the answer
+    answer: int = 0
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ class AsgiWriter:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._daphne = _daphne(send)
-        self._queue: list[Outgoing] = []
+        self._queue: list[str] = []
         self._queued = 0
         self._code: int | None = None
         self._more = asyncio.Event()
@@ -32,13 +32,13 @@ class AsgiWriter:
         """Bytes queued here and in the server, as far as it tells."""
         return self._queued + (_unsent(self._daphne.transport) if self._daphne else 0)
 
-    def write(self, message: Outgoing) -> None:
-        """Queue one message."""
-        if self.closing:
-            return
-        self._queue.append(message)
-        self._queued += len(message.text)
-        self._more.set()
+    def write(self, messages: Outgoing) -> int:
+        """Queue messages; how much is unsent now."""
+        if not self.closing:
+            self._queue += messages.texts
+            self._queued += sum(map(len, messages.texts))
+            self._more.set()
+        return self.unsent
 
     def close(self, code: int) -> None:
         """Close after what is queued."""
@@ -73,9 +73,9 @@ class AsgiWriter:
                 await self._more.wait()
                 self._more.clear()
                 batch, self._queue = self._queue, []
-                for message in batch:
-                    await self._send({"type": "websocket.send", "text": message.text})
-                    self._queued -= len(message.text)
+                for text in batch:
+                    await self._send({"type": "websocket.send", "text": text})
+                    self._queued -= len(text)
                 self._room.set()
                 if self._code is not None and not self._queue:
                     await self._send_close(self._code)

@@ -33,33 +33,39 @@ class DirectWriter:
 
     def __init__(self, protocol: Connection) -> None:
         self._protocol = protocol
+        self._transport = protocol.transport
+        self._call_soon = protocol.loop.call_soon
         self._frames: list[bytes] = []
         self._queued = 0
+        #: the transport had bytes left after the last write
+        self._behind = False
 
     @property
     def unsent(self) -> int:
         """Bytes queued here and in the transport."""
-        return self._queued + self._protocol.transport.get_write_buffer_size()
+        return self._queued + self._transport.get_write_buffer_size()
 
     @property
     def closing(self) -> bool:
         """Whether nothing more can be written."""
         protocol = self._protocol
-        return protocol.close_sent or protocol.disconnected or protocol.transport.is_closing()
+        return protocol.close_sent or protocol.disconnected or self._transport.is_closing()
 
-    def write(self, message: Outgoing) -> None:
-        """Queue one frame until the end of this loop turn."""
-        frame = message.frame
+    def write(self, messages: Outgoing) -> int:
+        """Queue frames until the end of this loop turn; how many bytes are unsent now."""
+        frames = messages.frames
         if not self._frames:
-            self._protocol.loop.call_soon(self.flush)
-        self._frames.append(frame)
-        self._queued += len(frame)
+            self._call_soon(self.flush)
+        self._frames.append(frames)
+        self._queued += len(frames)
+        return self.unsent if self._behind else self._queued
 
     def flush(self) -> None:
         """Hand everything queued to the transport in one write."""
         frames, self._frames, self._queued = self._frames, [], 0
         if frames and not self.closing:
-            self._protocol.transport.write(b"".join(frames))
+            self._transport.write(b"".join(frames) if len(frames) > 1 else frames[0])
+            self._behind = self._transport.get_write_buffer_size() > 0
 
     def close(self, code: int) -> None:
         """Send what is queued, then the close frame."""

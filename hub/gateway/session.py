@@ -32,8 +32,8 @@ class Writer(Protocol):
     def closing(self) -> bool:
         """Whether nothing more can be written."""
 
-    def write(self, message: Outgoing) -> None:
-        """Queue one message; everything of one loop turn leaves in one write."""
+    def write(self, messages: Outgoing) -> int:
+        """Queue messages; everything of one loop turn leaves in one write. Returns ``unsent``."""
 
     def close(self, code: int) -> None:
         """Send what is queued, then the close frame; give up on a peer that does not answer."""
@@ -62,6 +62,7 @@ class Session:
         self.v1 = v1
         self.lazy_payload: int | None = None
         self._writer = writer
+        self._write = writer.write
         self._max_unsent = limits.max_outbox_bytes
         self._bad_frames = MinuteWindow(limits.bad_frames_per_minute, time.monotonic)
         self._ended: asyncio.Event | None = None
@@ -73,12 +74,9 @@ class Session:
         """Whether it can still be written to."""
         return not self.closed and not self._writer.closing
 
-    def send(self, message: Outgoing) -> None:
-        """Queue a message. Part of ``Sink``: never blocks; a full outbox closes with 4408."""
-        if self.closed:
-            return
-        self._writer.write(message)
-        if self._writer.unsent > self._max_unsent:
+    def send(self, messages: Outgoing) -> None:
+        """Queue messages. Part of ``Sink``: never blocks; a full outbox closes with 4408."""
+        if not self.closed and self._write(messages) > self._max_unsent:
             log.warning(
                 "closing connection %s of client %s: it does not read, %d bytes are unsent",
                 self.connection,

@@ -5,46 +5,52 @@ of receivers, and never blocks: a connection that cannot take it is the connecti
 own trouble (docs/protocol.md §2.6).
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from hub.core.effects import Acknowledge, Deliver, Offer, Refuse, Unchanged
 from hub.core.facts import Event
 from hub.core.presence import Presence
 from hub.core.values import EventKind
 from hub.protocol import encode
+from hub.protocol.encode import event_v1
 from hub.router.port import Outgoing, Sink
 from hub.router.presence import Roll
 from hub.router.watches import Watches
 
 
 class Encoded:
-    """One event in the forms that connections of different kinds get."""
+    """Events of one task in the forms that connections of different kinds get."""
 
-    __slots__ = ("_lazy", "_legacy", "_v1", "event")
+    __slots__ = ("_lazy", "_legacy", "_v1", "events")
 
-    def __init__(self, event: Event) -> None:
-        self.event = event
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.events = events
         self._legacy: Outgoing | None = None
         self._v1: Outgoing | None = None
         self._lazy: Outgoing | None = None
 
     def for_sink(self, sink: Sink) -> Outgoing:
-        """The message this connection gets."""
+        """The messages this connection gets."""
         if not sink.v1:
             if self._legacy is None:
-                self._legacy = Outgoing(encode.event_legacy(self.event))
+                self._legacy = Outgoing(*map(encode.event_legacy, self.events))
             return self._legacy
         if sink.lazy_payload is not None and self._is_large(sink.lazy_payload):
             if self._lazy is None:
-                self._lazy = Outgoing(encode.event_v1(self.event, size_only=True))
+                self._lazy = Outgoing(*map(_without_payload, self.events))
             return self._lazy
-        if self._v1 is None:
-            self._v1 = Outgoing(encode.event_v1(self.event))
-        return self._v1
+        v1 = self._v1
+        if v1 is None:
+            v1 = self._v1 = Outgoing(*[event_v1(event) for event in self.events])
+        return v1
 
     def _is_large(self, limit: int) -> bool:
-        event = self.event
-        return event.kind is EventKind.INIT and encode.payload_size(event.body or "") > limit
+        first = self.events[0]
+        return first.kind is EventKind.INIT and encode.payload_size(first.body or "") > limit
+
+
+def _without_payload(event: Event) -> str:
+    return event_v1(event, size_only=event.kind is EventKind.INIT)
 
 
 class LocalRouter:
@@ -71,46 +77,59 @@ class LocalRouter:
         return self._sinks.get(connection)
 
     def deliver(self, effect: Deliver) -> None:
-        """An event to its publisher, its participants, and those who watch (§4.4)."""
-        event = effect.event
-        message = Encoded(event)
-        watching = self.watches.on_task(event.task)
-        for connection in effect.to:
-            if watching and connection in watching:
-                continue  # the watch tells it, in its own order
-            sink = self._sinks.get(connection)
-            if sink is None:
-                continue
-            if connection == effect.sender and effect.command_id is not None:
-                text = encode.with_id(message.for_sink(sink).text, effect.command_id)
-                sink.send(Outgoing(text))
-            else:
-                sink.send(message.for_sink(sink))
+        """Events to their task's publisher, its participants, and those who watch (§4.4)."""
+        messages = Encoded(effect.events)
+        watching = self.watches.on_task(effect.events[0].task)
+        sender, to = effect.sender, effect.to
+        asked = sender if effect.command_id is not None or sender not in to else None
+        sinks = self._sinks
+        for connection in to:
+            if connection == asked or (watching and connection in watching):
+                continue  # it is told in words of its own, or by its watch in its own order
+            sink = sinks.get(connection)
+            if sink is not None:
+                sink.send(messages.for_sink(sink))
+        if asked is not None and not (watching and asked in watching):
+            self._answer(asked, effect, messages)
         if watching:
-            self._tell_watchers(message, list(watching), effect)
-        self._tell_pattern_watchers(message, effect, watching or ())
+            self._tell_watchers(list(watching), effect, messages)
+        for connection in self.watches.on_action(effect.action):
+            if connection not in to and not (watching and connection in watching):
+                self._send(connection, messages)
 
-    def _tell_watchers(self, message: Encoded, watching: list[str], effect: Deliver) -> None:
-        task = message.event.task
+    def _answer(self, sender: str, effect: Deliver, messages: Encoded) -> None:
+        sink = self._sinks.get(sender)
+        if sink is None:
+            return
+        texts = _answered(effect, messages.for_sink(sink).texts)
+        if sender not in effect.to:
+            texts = texts[effect.answer : effect.answer + 1]
+        sink.send(Outgoing(*texts))
+
+    def _tell_watchers(self, watching: list[str], effect: Deliver, messages: Encoded) -> None:
+        task = effect.events[0].task
         for connection in watching:
             watch = (self.watches.on_task(task) or {})[connection]
             sink = self._sinks.get(connection)
-            if sink is None or not watch.takes(message.event.seq):
+            if sink is None:
                 continue
-            outgoing = message.for_sink(sink)
-            if connection == effect.sender and effect.command_id is not None:
-                outgoing = Outgoing(encode.with_id(outgoing.text, effect.command_id))
-            sink.send(outgoing)
-        if message.event.kind is EventKind.END:
+            texts = messages.for_sink(sink).texts
+            if connection == effect.sender:
+                texts = _answered(effect, texts)
+            taken = [
+                text
+                for event, text in zip(effect.events, texts, strict=True)
+                if watch.takes(event.seq)
+            ]
+            if taken:
+                sink.send(Outgoing(*taken))
+        if effect.events[-1].kind is EventKind.END:
             self.watches.end_task(task)
 
-    def _tell_pattern_watchers(
-        self, message: Encoded, effect: Deliver, watching: Collection[str]
-    ) -> None:
-        for connection in self.watches.on_action(effect.action):
-            sink = self._sinks.get(connection)
-            if sink is not None and connection not in effect.to and connection not in watching:
-                sink.send(message.for_sink(sink))
+    def _send(self, connection: str, messages: Encoded) -> None:
+        sink = self._sinks.get(connection)
+        if sink is not None:
+            sink.send(messages.for_sink(sink))
 
     def offer(self, effect: Offer) -> None:
         """A task's init to one more participant."""
@@ -121,9 +140,9 @@ class LocalRouter:
         sink = self._sinks.get(connection)
         if sink is None:
             return
-        outgoing = Encoded(event).for_sink(sink)
+        outgoing = Encoded((event,)).for_sink(sink)
         if command_id is not None:
-            outgoing = Outgoing(encode.with_id(outgoing.text, command_id))
+            outgoing = Outgoing(encode.with_id(outgoing.texts[0], command_id))
         sink.send(outgoing)
 
     def acknowledge(self, effect: Acknowledge) -> None:
@@ -140,11 +159,19 @@ class LocalRouter:
         """An error to one connection (§7)."""
         sink = self._sinks.get(effect.to)
         if sink is not None:
-            for text in encode.refusal(effect, v1=sink.v1, fresh_id=fresh_id):
-                sink.send(Outgoing(text))
+            sink.send(Outgoing(*encode.refusal(effect, v1=sink.v1, fresh_id=fresh_id)))
 
     def send(self, connection: str, text: str) -> None:
         """A message of its own to one connection."""
         sink = self._sinks.get(connection)
         if sink is not None:
             sink.send(Outgoing(text))
+
+
+def _answered(effect: Deliver, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The messages as their sender gets them: the answer bears the ``id`` of its command."""
+    if effect.command_id is None:
+        return texts
+    told = list(texts)
+    told[effect.answer] = encode.with_id(told[effect.answer], effect.command_id)
+    return tuple(told)

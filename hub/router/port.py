@@ -15,20 +15,21 @@ def websocket_frame(text: str) -> bytes:
 
 
 class Outgoing:
-    """A message to connections: encoded once, framed at most once."""
+    """Messages that leave together: encoded once, framed at most once, for any receivers."""
 
-    __slots__ = ("_frame", "text")
+    __slots__ = ("_frames", "texts")
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._frame: bytes | None = None
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+        self._frames: bytes | None = None
 
     @property
-    def frame(self) -> bytes:
-        """The message as a WebSocket frame, for writers that bypass the server's framing."""
-        if self._frame is None:
-            self._frame = websocket_frame(self.text)
-        return self._frame
+    def frames(self) -> bytes:
+        """The messages as WebSocket frames, for writers that bypass the server's framing."""
+        frames = self._frames
+        if frames is None:
+            frames = self._frames = b"".join([websocket_frame(text) for text in self.texts])
+        return frames
 
 
 class Sink(Protocol):
@@ -45,8 +46,8 @@ class Sink(Protocol):
     #: bytes from which on a payload is told by its size only (§4.5)
     lazy_payload: int | None
 
-    def send(self, message: Outgoing) -> None:
-        """Queue one message."""
+    def send(self, messages: Outgoing) -> None:
+        """Queue these messages."""
 
     async def room(self) -> None:
         """Wait until the queue is less than half full, or the connection is closed."""

@@ -94,7 +94,7 @@ def _audit_deliveries(world: World) -> None:
 
 def _audit_audience(world: World, effect: Deliver) -> None:
     assert len(set(effect.to)) == len(effect.to)
-    task = world.folded.get(effect.event.task)
+    task = world.folded.get(effect.events[0].task)
     if task is None:
         return  # was never stored
     assert effect.action == task.action

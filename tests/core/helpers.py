@@ -31,7 +31,7 @@ from hub.core.facts import Event
 from hub.core.task import Participant
 from hub.core.values import EventKind, Expect, Settle
 from tests.core.audits import audit
-from tests.core.world import World, client_of
+from tests.core.world import World, client_of, tellings
 
 #: The start window of a story's tasks: a multiple of the grain too, so that it ends in time.
 START_WINDOW = 96
@@ -66,7 +66,8 @@ class Story:
             self.world.unstored = True
             return []
         effects = self._effects(words)
-        return [shown_effect(e) for e in effects if not isinstance(e, Acknowledge)]
+        told = [e for e in effects if not isinstance(e, Acknowledge)]
+        return [line for effect in told for line in shown_effect(effect)]
 
     def _answer(self, words: list[str]) -> list[str]:
         what, task_id = words[0], words[1] if len(words) > 1 else "t"
@@ -177,20 +178,20 @@ def _shown_participant(participant: Participant) -> str:
     return f"{participant.connection} {participant.state}{body}"
 
 
-def shown_effect(effect: Effect) -> str:
-    """One line of transcript."""
+def shown_effect(effect: Effect) -> list[str]:
+    """Its lines of transcript, one an event."""
     match effect:
         case Deliver():
-            return f"{_shown_event(effect.event)} > {' '.join(effect.to)}"
+            return [f"{_shown_event(event)} > {' '.join(to)}" for event, to in tellings(effect)]
         case Offer():
-            return f"{_prefix(effect.event.task_id)}offer > {effect.to}"
+            return [f"{_prefix(effect.event.task_id)}offer > {effect.to}"]
         case Unchanged():
             stored = "" if effect.seq is None else f" {effect.seq}"
-            return f"{_prefix(effect.task_id)}unchanged{stored} > {effect.to}"
+            return [f"{_prefix(effect.task_id)}unchanged{stored} > {effect.to}"]
         case Refuse():
-            return f"refused {effect.rejection.code} > {effect.to}"
+            return [f"refused {effect.rejection.code} > {effect.to}"]
         case Acknowledge():
-            return f"ok {effect.action} > {effect.to}"
+            return [f"ok {effect.action} > {effect.to}"]
 
 
 def _shown_event(event: Event) -> str:

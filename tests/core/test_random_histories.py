@@ -300,7 +300,7 @@ class Histories(RuleBasedStateMachine):
         assert not [d for d in self.world.decisions if d.facts and d.key == key]
         stored = self.world.folded[key]
         if client_of(name) == stored.publisher and payload == stored.init.body:
-            assert [shown_effect(e) for e in effects] == [f"{first.task_id}:unchanged 1 > {name}"]
+            assert list(map(shown_effect, effects)) == [[f"{first.task_id}:unchanged 1 > {name}"]]
         else:
             assert isinstance(effects[0], Refuse)
 
@@ -323,7 +323,7 @@ class Histories(RuleBasedStateMachine):
         allowed = self.world.engine.books.connections[name].access.sub.covers(task.action)
         same = (client_of(name), body) == (stored.by, stored.body)
         if stored.created is None and same and (allowed or task.ended_at is None):
-            assert shown_effect(effects[0]) == f"{task_id}:unchanged {stored.seq} > {name}"
+            assert shown_effect(effects[0]) == [f"{task_id}:unchanged {stored.seq} > {name}"]
         elif not same:
             assert isinstance(effects[0], Refuse)
 

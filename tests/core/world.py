@@ -24,6 +24,16 @@ def client_of(connection: str) -> str:
     return connection.partition(".")[0]
 
 
+def tellings(effect: Deliver | Offer) -> list[tuple[Event, tuple[str, ...]]]:
+    """Each event of an effect, and who hears it."""
+    if isinstance(effect, Offer):
+        return [(effect.event, (effect.to,))]
+    told = [(event, effect.to) for event in effect.events]
+    if effect.sender is not None and effect.sender not in effect.to:
+        told[effect.answer] = (effect.events[effect.answer], (*effect.to, effect.sender))
+    return told
+
+
 class World:
     """An engine and all around it, in memory. Nothing here knows a rule of the lifecycle."""
 
@@ -111,11 +121,11 @@ class World:
         """§4.4: an eventId never reaches a connection twice, replays asked for aside."""
         for effect in effects:
             if isinstance(effect, Deliver | Offer):
-                to = effect.to if isinstance(effect, Deliver) else (effect.to,)
-                told = (effect.event.task, effect.event.event_id)
-                for connection in to:
-                    assert told not in self.heard[connection], effect
-                    self.heard[connection].add(told)
+                for event, to in tellings(effect):
+                    told = (event.task, event.event_id)
+                    for connection in to:
+                        assert told not in self.heard[connection], effect
+                        self.heard[connection].add(told)
 
     def tick(self, ms: int = 0) -> list[Effect]:
         """Let time pass in one jump, then decide what is due."""

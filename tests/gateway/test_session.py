@@ -22,9 +22,10 @@ class FakeWriter:
         self.unsent = 0
         self.closing = False
 
-    def write(self, message: Outgoing) -> None:
-        self.texts.append(message.text)
-        self.unsent += len(message.frame)
+    def write(self, messages: Outgoing) -> int:
+        self.texts += messages.texts
+        self.unsent += len(messages.frames)
+        return self.unsent
 
     def close(self, code: int) -> None:
         self.code = code

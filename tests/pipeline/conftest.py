@@ -34,8 +34,8 @@ class RecordingSink:
         self.messages: list[dict[str, Any]] = []
         self.bad_frames = 0
 
-    def send(self, message: Outgoing) -> None:
-        self.messages.append(json.loads(message.text))
+    def send(self, messages: Outgoing) -> None:
+        self.messages += map(json.loads, messages.texts)
 
     def bad_frame(self) -> None:
         self.bad_frames += 1
