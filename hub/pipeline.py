@@ -50,6 +50,9 @@ log = logging.getLogger("hub.pipeline")
 #: Pause before the journal is read again after it could not be.
 RECOVERY_PAUSE_S = 1.0
 
+_ON_TASKS = (Report, Init, Cancel)
+_READ = (Watch, Unwatch, Get)
+
 _UNAVAILABLE = "The hub could not store this; nothing was changed. Send it again in a moment."
 
 
@@ -115,15 +118,16 @@ class Pipeline:
         if self._frozen:
             return None  # not acknowledged: its sender sends it again after the restart
         command = decode(text, connection=sink.connection, v1=sink.v1, rules=self._rules)
-        if isinstance(command, Refuse):
-            if command.rejection.code is Code.BAD_JSON:
-                sink.bad_frame()
-            self._answer(command)
-            return None
-        if isinstance(command, Watch | Unwatch | Get):
-            return self._query(sink, command)
-        if isinstance(command, Subscribe) and command.lazy_payload is not None:
-            sink.lazy_payload = command.lazy_payload
+        if not isinstance(command, _ON_TASKS):  # the frequent ones skip the other questions
+            if isinstance(command, Refuse):
+                if command.rejection.code is Code.BAD_JSON:
+                    sink.bad_frame()
+                self._answer(command)
+                return None
+            if isinstance(command, _READ):
+                return self._query(sink, command)
+            if isinstance(command, Subscribe) and command.lazy_payload is not None:
+                sink.lazy_payload = command.lazy_payload
         if (missing := self._decide(command)) is not None:
             return self._load_and_decide(command, missing)
         return self.commit.calm() if self.commit.congested else None
@@ -132,9 +136,7 @@ class Pipeline:
 
     def _decide(self, command: Command) -> str | None:
         """Decide about a command; returns the id of a task that has to be loaded first."""
-        if not self.engine.books.live(command.connection):
-            return None  # it left while its task was loaded: nobody to answer
-        if self._recovering and isinstance(command, Init | Report | Cancel):
+        if self._recovering and isinstance(command, _ON_TASKS):
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             return None
         try:
@@ -157,6 +159,8 @@ class Pipeline:
             log.exception("loading a task failed")
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             return
+        if not self.engine.books.live(command.connection):
+            return  # it left while its task was loaded: nobody to answer
         if task is not None:
             self._decide_about_ended(command, task)
             return
@@ -183,9 +187,10 @@ class Pipeline:
             self._start_over(cause)
 
     def _queue(self, decisions: list[Decision]) -> None:
+        commit = self.commit
         for decision in decisions:
-            if decision.facts or not self.commit.idle:
-                self.commit.add(decision)
+            if decision.facts or not commit.idle:
+                commit.add(decision)
             else:
                 self._perform(decision.effects)
         self._arm_timer()

@@ -16,6 +16,9 @@ from hub.core.interest import Interest
 from hub.core.task import Task
 from hub.core.values import ParticipantState
 
+_STARTED = ParticipantState.STARTED
+_LOST = ParticipantState.LOST
+
 #: Ended tasks whose event ids are remembered, so that a repeated event costs no read.
 RECENT_TASKS = 4_096
 
@@ -59,7 +62,7 @@ def remembered(task: Task) -> Remembered:
         task_id=task.task_id,
         action=task.action,
         publisher=task.publisher,
-        clients=frozenset(p.client for p in task.participants.values()),
+        clients=frozenset([p.client for p in task.participants.values()]),
         event_ids=task.event_ids,
     )
 
@@ -148,9 +151,9 @@ class Books:
                 case Event():
                     self.event_owner[fact.event_id] = task.task_id
                     state = fact.participant_state
-                    if state is not None and state is not ParticipantState.STARTED:
+                    if state is not None and state is not _STARTED:
                         self._one_less(task, fact.participant)
-                        if state is ParticipantState.LOST:
+                        if state is _LOST:
                             self._audiences.pop(task.key, None)
                 case Offered():
                     self._bind(task, fact.participant, fact.connection)
@@ -200,14 +203,18 @@ class Books:
                 connection.participations.pop(key, None)
                 connection.busy -= participant.active  # only of a task that was never stored
                 self._let_go(connection)
-        self.remember(remembered(task))
+        self._keep(remembered(task))
 
     def remember(self, ended: Remembered) -> None:
-        """Keep an ended task; the oldest one gives way."""
+        """Keep an ended task that was not in memory."""
         self.recent.pop(ended.task_id, None)
-        self.recent[ended.task_id] = ended
         for event_id in ended.event_ids:
             self.event_owner[event_id] = ended.task_id
+        self._keep(ended)
+
+    def _keep(self, ended: Remembered) -> None:
+        """Keep an ended task; the oldest one gives way."""
+        self.recent[ended.task_id] = ended
         if len(self.recent) > RECENT_TASKS:
             self._forget_ended(next(iter(self.recent.values())))
 
@@ -231,7 +238,7 @@ class Books:
         if found is None:
             order = dict.fromkeys((self._publisher_on[task.key],))
             for participant in task.participants.values():
-                if participant.state is not ParticipantState.LOST:
+                if participant.state is not _LOST:
                     order[participant.connection] = None
             found = self._audiences[task.key] = tuple(order)
         return found

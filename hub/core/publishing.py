@@ -12,6 +12,11 @@ from hub.core.task import Participant, Task, fingerprint
 from hub.core.turn import create, move, offer
 from hub.core.values import HUB, EventKind, ParticipantState
 
+_LOST = ParticipantState.LOST
+_STARTED = ParticipantState.STARTED
+_START = EventKind.START
+_END = EventKind.END
+
 _TAKEN = "This taskId is taken; choose another one."
 
 
@@ -119,9 +124,10 @@ class Publishing:
         if task is None:
             return self._report_ended(command)
         connection = self.books.connections[command.connection]
-        stored = _stored(task, command, connection.access.client)
-        if stored is not None:
-            return [unchanged(command, task.key, stored)]
+        if command.event_id in self.books.event_owner:
+            stored = _stored(task, command, connection.access.client)
+            if stored is not None:
+                return [unchanged(command, task.key, stored)]
         number = self._role(task, connection)
         if number is None:
             return self.absent(command)
@@ -144,7 +150,7 @@ class Publishing:
     def _role(self, task: Task, connection: Connection) -> int | None:
         """Participant number; 0: the publisher, not yet taking part; None: a stranger (§5.5)."""
         number = connection.participations.get(task.key)
-        if number is not None and task.participants[number].state is not ParticipantState.LOST:
+        if number is not None and task.participants[number].state is not _LOST:
             return number
         access = connection.access
         owner = access.client == task.publisher
@@ -158,7 +164,7 @@ class Publishing:
 
     def _check_event_id(self, command: Report) -> None:
         """Refuse an eventId that was used for something else (§4.7), except on ``end`` (§5.4)."""
-        if command.event_id in self.books.event_owner and command.kind is not EventKind.END:
+        if command.event_id in self.books.event_owner and command.kind is not _END:
             raise event_conflict()
 
     def _report_ended(self, command: Report) -> list[Decision]:
@@ -222,7 +228,7 @@ def _stored(task: Task | Remembered, command: Report, client: str) -> int | None
 def _changes_nothing(participant: Participant | None, kind: EventKind) -> bool:
     """docs/protocol.md §5.2: a second start; §5.4: the ``end`` of one who is done."""
     if participant is None:
-        return kind is EventKind.END
-    if kind is EventKind.START:
-        return participant.state is ParticipantState.STARTED
-    return kind is EventKind.END and not participant.active
+        return kind is _END
+    if kind is _START:
+        return participant.state is _STARTED
+    return kind is _END and not participant.active

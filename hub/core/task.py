@@ -9,7 +9,15 @@ from hub.core.values import Body, EventKind, Expect, ParticipantState, Settle, T
 
 _OFFERED = ParticipantState.OFFERED
 _STARTED = ParticipantState.STARTED
+_DROPPED = ParticipantState.DROPPED
+_LOST = ParticipantState.LOST
 _ACTIVE = (_OFFERED, _STARTED)
+
+# Bound once: a member looked up on its class costs as much as the comparison it is for.
+_START = EventKind.START
+_SUCCESS = EventKind.SUCCESS
+_FAIL = EventKind.FAIL
+_END = EventKind.END
 
 
 class Participant(msgspec.Struct, kw_only=True):
@@ -164,7 +172,7 @@ def evolve(task: Task, fact: Fact) -> None:
     """Apply one fact. Never refuses: what has happened has happened."""
     match fact:
         case Event():
-            _evolve_event(task, fact)
+            evolve_event(task, fact)
         case Offered():
             task.participants[fact.participant] = Participant(
                 number=fact.participant,
@@ -183,40 +191,41 @@ def evolve(task: Task, fact: Fact) -> None:
             task.start_deadline = fact.start_deadline
 
 
-def _evolve_event(task: Task, event: Event) -> None:
+def evolve_event(task: Task, event: Event) -> None:
+    """Apply an event; ``evolve`` for the most frequent fact."""
     kind = event.kind
     task.seq = event.seq
     task.state = event.state
-    task.event_ids[event.event_id] = (
-        event.by,
-        fingerprint(event.sent_kind(), event.body),
-        event.seq,
-    )
+    sent = fingerprint(event.stands_for or kind, event.body)
+    task.event_ids[event.event_id] = (event.by, sent, event.seq)
     if event.participant:
-        participant = task.participants[event.participant]
-        if event.participant_state is not None:
-            _move_participant(task, participant, event.participant_state, event.at)
-            # By its own word: whom a claim closed out has not said that nothing is to be done.
-            task.dropped = task.dropped or event.participant_state is ParticipantState.DROPPED
-        if kind is not EventKind.UPDATE and event.body is not None:
-            participant.body = event.body
-            _remember_verdict(task, event)
-        if (
-            event.participant_state is ParticipantState.LOST
-            and task.claimed_by == event.participant
-        ):
-            task.claimed_by = 0  # whoever it is redelivered to may claim it anew
-    if kind is EventKind.START:
+        _evolve_participant(task, event)
+    if kind is _START:
         if task.started_at is None:
             task.started_at = event.at
         if task.claim and not task.claimed_by:
             task.claimed_by = event.participant
-    elif kind is EventKind.SUCCESS or kind is EventKind.FAIL:
+    elif kind is _SUCCESS or kind is _FAIL:
         task.outcome = event.state
         task.settled_at = event.at
         task.settled_seq = event.seq
-    elif kind is EventKind.END:
+    elif kind is _END:
         task.ended_at = event.at
+
+
+def _evolve_participant(task: Task, event: Event) -> None:
+    participant = task.participants[event.participant]
+    state = event.participant_state
+    if state is not None:
+        _move_participant(task, participant, state, event.at)
+        if state is _DROPPED:
+            # By its own word: whom a claim closed out has not said that nothing is to be done.
+            task.dropped = True
+        elif state is _LOST and task.claimed_by == event.participant:
+            task.claimed_by = 0  # whoever it is redelivered to may claim it anew
+    if event.body is not None and event.kind is not EventKind.UPDATE:
+        participant.body = event.body
+        _remember_verdict(task, event)
 
 
 def _remember_verdict(task: Task, event: Event) -> None:
@@ -245,5 +254,5 @@ def _move_participant(
         participant.started_at = at
         return
     participant.done_at = at
-    if state is ParticipantState.LOST and before is _STARTED:
+    if state is _LOST and before is _STARTED:
         task.lost = True

@@ -7,7 +7,7 @@ is decided, so that the next step of the same turn sees it.
 from collections.abc import Callable
 
 from hub.core.facts import Closed, Created, Event, Fact, Moved, Offered, WindowMoved
-from hub.core.task import Participant, Task, evolve, task_from
+from hub.core.task import Participant, Task, evolve, evolve_event, task_from
 from hub.core.transitions import TASK
 from hub.core.values import HUB, Body, EventKind, ParticipantState, TaskState
 
@@ -41,22 +41,22 @@ class Turn:
     ) -> None:
         """Record an event in the task's one order."""
         task = self.task
-        self.record(
-            Event(
-                task=task.key,
-                task_id=task.task_id,
-                seq=task.seq + 1,
-                kind=kind,
-                event_id=event_id or self.new_id(),
-                at=self.now,
-                by=by,
-                state=TASK[task.state, kind],
-                body=body,
-                participant=participant,
-                participant_state=participant_state,
-                stands_for=stands_for,
-            )
+        event = Event(
+            task=task.key,
+            task_id=task.task_id,
+            seq=task.seq + 1,
+            kind=kind,
+            event_id=event_id or self.new_id(),
+            at=self.now,
+            by=by,
+            state=TASK[task.state, kind],
+            body=body,
+            participant=participant,
+            participant_state=participant_state,
+            stands_for=stands_for,
         )
+        self.facts.append(event)
+        evolve_event(task, event)
 
     def close(self, participant: Participant, state: ParticipantState) -> None:
         """Record that a participant is done without a word of its own."""

@@ -2,25 +2,21 @@
 
 import logging
 from dataclasses import asdict
-from typing import Any
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
-from hub.core.effects import Refuse
-from hub.core.errors import Rejection
 from hub.core.presence import Presence
-from hub.gateway import handshake
+from hub.gateway import direct_reader, direct_writer, handshake
 from hub.gateway.asgi_writer import AsgiWriter
 from hub.gateway.authentication import access_of
-from hub.gateway.direct_writer import EXTENSION
+from hub.gateway.direct_reader import DirectReader
 from hub.gateway.door import Door
 from hub.gateway.entrance import entrance
 from hub.gateway.handshake import V1, Receive, Refused, Scope, Send
+from hub.gateway.intake import Intake
 from hub.gateway.session import Session, Writer
-from hub.gateway.websocket import TOO_BIG
 from hub.protocol import encode
-from hub.protocol.frames import text_of
 from hub.router.port import Outgoing
 from hub.runtime import Runtime
 
@@ -46,7 +42,9 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
             return
         subprotocol = handshake.subprotocol(scope)
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
-        writer: Writer = scope.get("extensions", {}).get(EXTENSION) or AsgiWriter(send)
+        writer: Writer = scope.get("extensions", {}).get(direct_writer.EXTENSION) or AsgiWriter(
+            send
+        )
         session = Session(
             writer=writer,
             client=grants.name,
@@ -59,29 +57,25 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
         door.enter(session, grants, revision)
         runtime.pipeline.connect(session, access_of(grants), _presence(session, scope, runtime))
         try:
-            await self._receive(session, runtime, door, receive)
+            await _read(scope, receive, session, Intake(session, runtime, door))
         finally:
             runtime.pipeline.disconnect(session.connection)
             door.leave(session)
             if isinstance(writer, AsgiWriter):
                 writer.stop()
 
-    async def _receive(
-        self, session: Session, runtime: Runtime, door: Door, receive: Receive
-    ) -> None:
-        pipeline, limits = runtime.pipeline, runtime.limits
-        while True:
-            message = await receive()
-            if message["type"] != "websocket.receive":
-                return
-            if (delay := door.delay(session)) > 0:
-                await session.pause(delay)
-            if session.closed or runtime.draining:
-                # §2.8: no stale right. None of it is acknowledged; its sender sends it again.
-                continue
-            text = _text(message, limits.max_frame_bytes, session)
-            if text is not None and (pending := pipeline.receive(session, text)) is not None:
-                await session.wait_for(pending)
+
+async def _read(scope: Scope, receive: Receive, session: Session, intake: Intake) -> None:
+    """Take frames until the connection ends: past ASGI ``receive`` where the server can."""
+    reader: DirectReader | None = scope.get("extensions", {}).get(direct_reader.EXTENSION)
+    if reader is not None:
+        await reader.read(intake.take)
+        return
+    while (message := await receive())["type"] == "websocket.receive":
+        text = message.get("text")
+        pending = intake.take(message.get("bytes") or b"" if text is None else text)
+        if pending is not None:
+            await session.wait_for(pending)
 
 
 async def _open(scope: Scope) -> tuple[Runtime, Door]:
@@ -101,26 +95,6 @@ async def _open(scope: Scope) -> tuple[Runtime, Door]:
 def _refuse_when_draining(runtime: Runtime) -> None:
     if runtime.draining:
         raise Refused(503, "The hub is restarting; come back in a moment.", retry_after=1)
-
-
-def _text(message: dict[str, Any], limit: int, session: Session) -> str | None:
-    """The frame's text; None after an answer of its own to one that has none (§2.4)."""
-    text = message.get("text")
-    if text is None:
-        data: bytes = message.get("bytes") or b""
-        try:
-            text = text_of(data)
-        except Rejection as rejection:
-            session.bad_frame()
-            refuse = Refuse(to=session.connection, rejection=rejection)
-            for answer in encode.refusal(refuse, v1=session.v1, fresh_id=""):
-                session.send(Outgoing(answer))
-            return None
-    # uvicorn counts bytes before it decodes; daphne has no limit of its own.
-    if len(text) > limit or (not text.isascii() and len(text.encode()) > limit):
-        session.close(TOO_BIG)
-        return None
-    return str(text)
 
 
 def _welcome(session: Session, runtime: Runtime) -> str:

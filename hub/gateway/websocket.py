@@ -6,13 +6,16 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from hub.gateway.direct_writer import EXTENSION, DirectWriter
+from hub.gateway import direct_reader, direct_writer
+from hub.gateway.direct_reader import DirectReader
+from hub.gateway.direct_writer import DirectWriter
 from hub.protocol import encode
 from hub.router.port import websocket_frame
 
 #: A peer that does not answer a close frame, or read what is left for it, is cut after this.
 CLOSE_TIMEOUT_S = 5.0
 TOO_BIG = 1009
+INVALID_TEXT = 1007
 
 
 class HubWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -21,7 +24,8 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
     _heard_at = 0.0
     _owed_pong = b""
     _gathered: bytearray | None = None
-    _direct: DirectWriter | None = None
+    _writer: DirectWriter | None = None
+    _reader: DirectReader | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""
@@ -29,15 +33,30 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         self._heard_at = self.loop.time()
 
     def handle_connect(self, event: object) -> None:
-        """Offer the direct writer to the application."""
+        """Offer the direct reader and writer to the application."""
         super().handle_connect(event)  # type: ignore[arg-type]
         if not self.close_sent:
             extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
-            self._direct = extensions[EXTENSION] = DirectWriter(self)
+            self._reader = extensions[direct_reader.EXTENSION] = DirectReader(self)
+            self._writer = extensions[direct_writer.EXTENSION] = DirectWriter(self)
+
+    @property
+    def max_frame_bytes(self) -> int:
+        """Part of ``direct_reader.Connection``."""
+        return int(self.config.ws_max_size)
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
         self._heard_at = self.loop.time()
+        if self._reader is None:
+            self.judge(
+                data
+            )  # the request, with nothing behind it: uvicorn's HTTP reader saw to that
+        else:
+            self._reader.feed(data)
+
+    def judge(self, data: bytes) -> None:
+        """Part of ``direct_reader.Connection``: what ``websockets`` makes of these bytes."""
         self.conn.receive_data(data)
         # First what could be read: uvicorn drops it when a bad frame came with it.
         self.handle_events()
@@ -74,6 +93,41 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
             self.frames, self._gathered = [bytes(self._gathered)], None
             self.send_receive_event_to_app()
 
+    def send_receive_event_to_app(self) -> None:
+        """A message that ``websockets`` has read: fragmented, or binary."""
+        data, self.frames = b"".join(self.frames), []
+        if self.close_sent or self._reader is None:
+            return
+        try:
+            self._reader.message(data if self.curr_msg_data_type == "bytes" else data.decode())
+        except UnicodeDecodeError:
+            self.refuse_message(INVALID_TEXT)
+
+    def enqueue_message(self, message: str | bytes) -> None:
+        """Part of ``direct_reader.Connection``: as uvicorn does, with one message at a time."""
+        if isinstance(message, str):
+            self.queue.put_nowait({"type": "websocket.receive", "text": message})
+        else:
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": message})
+        self.pause()
+
+    def refuse_message(self, code: int) -> None:
+        """Part of ``direct_reader.Connection``."""
+        self.conn.send_close(code)
+        self.handle_parser_exception()
+
+    def pause(self) -> None:
+        """Part of ``direct_reader.Connection``."""
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Part of ``direct_reader.Connection``."""
+        if self.read_paused and not self.transport.is_closing():
+            self.read_paused = False
+            self.transport.resume_reading()
+
     def handle_ping(self) -> None:
         """Answer; a peer that does not read gets one pong, once it does (RFC 6455 §5.5.3).
 
@@ -108,9 +162,7 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
+        self._listen_for_the_end()
         self.close_timer = self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
 
     def handle_parser_exception(self) -> None:
@@ -119,8 +171,8 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         if sent is None:
             self.transport.abort()
             return
-        if self._direct is not None:
-            self._direct.flush()
+        if self._writer is not None:
+            self._writer.flush()
         if sent.code == TOO_BIG and "taskhub.v1" in self._accepted():
             self.transport.write(websocket_frame(encode.closing(TOO_BIG)))
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -138,10 +190,13 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         """
         self.stop_keepalive()
         self.transport.write_eof()
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
+        self._listen_for_the_end()
         self.close_timer = self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+
+    def _listen_for_the_end(self) -> None:
+        self.resume()
+        if self._reader is not None:
+            self._reader.discard()
 
     def _accepted(self) -> str:
         return self.response.headers.get("Sec-WebSocket-Protocol", "")

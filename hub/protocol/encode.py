@@ -6,6 +6,7 @@ person or a client wrote freely (actions, messages, requests, command ids) is en
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -76,8 +77,12 @@ def payload_size(payload: Body) -> int:
 
 def _before_payload(created: Created | None, *, size_only: bool = False) -> str:
     assert created is not None, "an init says what it creates"
-    field = "payloadSize" if size_only else "payload"
-    return f'","event":"init","action":{_text(created.action)},"{field}":'
+    return _before_payload_of(created.action, "payloadSize" if size_only else "payload")
+
+
+@lru_cache(4_096)
+def _before_payload_of(action: str, field: str) -> str:
+    return f'","event":"init","action":{_text(action)},"{field}":'
 
 
 def _before_drop_body(stands_for: EventKind | None) -> str:

@@ -64,8 +64,8 @@ async def test_messages_keep_their_order_and_leave_together(
         (sink,) = hub.pipeline.sinks.values()
         (protocol,) = hub.protocols
         writes: list[bytes] = []
-        assert protocol._direct is not None
-        monkeypatch.setattr(protocol, "transport", RecordingTransport(writes))
+        assert protocol._writer is not None
+        monkeypatch.setattr(protocol._writer, "_transport", RecordingTransport(writes))
         for number in range(100):
             sink.send(Outgoing(f"{number:03}"))
         assert writes == []

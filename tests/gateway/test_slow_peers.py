@@ -102,8 +102,8 @@ async def test_room_does_not_spin_below_the_transports_own_limit(serving: Servin
         sink = await sink_of(hub)
         await fill(sink, 4_000_000)
         (protocol,) = hub.protocols
-        assert protocol._direct is not None
-        waiting = asyncio.create_task(protocol._direct.room(below=1))
+        assert protocol._writer is not None
+        waiting = asyncio.create_task(protocol._writer.room(below=1))
         await asyncio.sleep(0.01)
         slow.writer.transport.abort()
         async with asyncio.timeout(TIMEOUT):

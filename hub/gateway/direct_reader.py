@@ -1,0 +1,184 @@
+"""Reads past ASGI ``receive``: a frame goes to the application without a queue or a task between.
+
+Almost every frame of a hub is one whole text message. Those are read here, in one step each;
+``websockets`` gets all others, each as a whole, and judges what is odd about them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from websockets.frames import apply_mask  # type: ignore[attr-defined]
+
+#: Key of the reader in ``scope["extensions"]``.
+EXTENSION = "taskhub.direct-reader"
+#: Messages of one connection in one loop turn; the others have theirs before it goes on.
+MAX_MESSAGES_A_TURN = 64
+
+_WHOLE_TEXT = 0x81
+_FINAL = 0x80
+_RESERVED = 0x70
+_OPCODE = 0x0F
+_CLOSE = 0x08  # from here on the opcodes of control frames
+_MASKED = 0x80
+_MAX_CONTROL = 125
+_INVALID_TEXT = 1007
+
+#: Takes one message, str or bytes as its frame was; returns what to await before the next one.
+Take = Callable[[str | bytes], Awaitable[None] | None]
+
+
+class Connection(Protocol):
+    """What it reads for: ``hub.gateway.websocket.HubWebSocketProtocol``."""
+
+    loop: asyncio.AbstractEventLoop
+    #: no more messages are wanted: this side has closed
+    close_sent: bool
+    #: what ASGI ``receive`` gets
+    queue: "asyncio.Queue[Any]"
+
+    @property
+    def max_frame_bytes(self) -> int:
+        """Bytes that a frame may have."""
+
+    def judge(self, data: bytes) -> None:
+        """Give ``websockets`` a whole frame, or all that comes when no frame can be told."""
+
+    def refuse_message(self, code: int) -> None:
+        """Close because of a message that cannot be read."""
+
+    def enqueue_message(self, message: str | bytes) -> None:
+        """Queue a message for ASGI ``receive``."""
+
+    def pause(self) -> None:
+        """Read no more from the peer."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+
+class DirectReader:
+    """Splits what one peer sends into frames, and hands the messages over."""
+
+    def __init__(self, protocol: Connection) -> None:
+        self._protocol = protocol
+        self._take: Take | None = None
+        #: the beginning of a frame, or what came in while it was held
+        self._rest = bytearray()
+        self._held = False
+        #: a fragmented message is under way: its order is for ``websockets`` to judge
+        self._in_fragments = False
+        #: a frame came that no peer may send: ``websockets`` gets all the rest
+        self._given_up = False
+
+    async def read(self, take: Take) -> None:
+        """Hand every message to ``take`` until the connection ends."""
+        queue = self._protocol.queue
+        while True:
+            if self._take is None and queue.empty():
+                self._take = take  # whatever came before the handshake was over is taken
+                self._protocol.resume()
+            message = await queue.get()
+            match message["type"]:
+                case "websocket.disconnect":
+                    return
+                case "websocket.receive":
+                    text = message.get("text")
+                    pending = take(message["bytes"] if text is None else text)
+                    if pending is not None:
+                        await pending
+                case "taskhub.pending":
+                    await message["pending"]
+                    self._go_on()
+
+    def feed(self, data: bytes) -> None:
+        """Take what has come in."""
+        if self._given_up:
+            self._protocol.judge(data)
+        elif self._held:
+            self._rest += data
+            self._protocol.pause()  # not before: a socket that is not read does not tell its end
+        elif self._rest:
+            self._rest += data
+            self._split_rest()
+        elif (at := self._split(data)) < len(data):
+            self._rest += data[at:]
+
+    def message(self, message: str | bytes) -> None:
+        """Hand over one message, also one that ``websockets`` has put together."""
+        if self._take is None:
+            self._protocol.enqueue_message(message)
+        elif (pending := self._take(message)) is not None:
+            self._held = True
+            self._protocol.queue.put_nowait({"type": "taskhub.pending", "pending": pending})
+
+    def discard(self) -> None:
+        """This side has closed: messages that still come are thrown away."""
+        if self._held:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._held = False
+        self._split_rest()
+        if not self._held:
+            self._protocol.resume()
+
+    def _split_rest(self) -> None:
+        del self._rest[: self._split(self._rest)]
+
+    def _split(self, data: bytes | bytearray) -> int:
+        """Take whole frames (RFC 6455 §5.2) until held; how many bytes they were."""
+        protocol = self._protocol
+        at, end, turns = 0, len(data), MAX_MESSAGES_A_TURN
+        while end - at >= 2 and not self._held:
+            first, second = data[at], data[at + 1]
+            if _is_odd(first, second):
+                return self._give_up(data, at)
+            size, begin = second & 0x7F, at + 6
+            if size >= 126:
+                begin += 2 if size == 126 else 8
+                size = int.from_bytes(data[at + 2 : begin - 4], "big")
+            if begin > end:
+                break
+            if size > protocol.max_frame_bytes:
+                return self._give_up(data, at)
+            stop = begin + size
+            if stop > end:
+                break
+            if first != _WHOLE_TEXT or self._in_fragments:
+                self._judge_frame(first, bytes(data[at:stop]))
+            elif not protocol.close_sent:
+                self._text(apply_mask(data[begin:stop], data[begin - 4 : begin]))
+            at = stop
+            turns -= 1
+            if not turns and not self._held:
+                self._held = True
+                protocol.loop.call_soon(self._go_on)
+        return at
+
+    def _text(self, data: bytes) -> None:
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self._protocol.refuse_message(_INVALID_TEXT)
+        else:
+            self.message(text)
+
+    def _judge_frame(self, first: int, frame: bytes) -> None:
+        if first & _OPCODE < _CLOSE:
+            self._in_fragments = not first & _FINAL
+        self._protocol.judge(frame)
+
+    def _give_up(self, data: bytes | bytearray, at: int) -> int:
+        self._given_up = True
+        self._protocol.judge(bytes(data[at:]))
+        return len(data)
+
+
+def _is_odd(first: int, second: int) -> bool:
+    """Whether no peer may send a frame that begins so: ``websockets`` knows what is wrong."""
+    if first == _WHOLE_TEXT:
+        return second < _MASKED
+    control = first & _OPCODE >= _CLOSE
+    too_long = control and (second & 0x7F > _MAX_CONTROL or not first & _FINAL)
+    return second < _MASKED or bool(first & _RESERVED) or too_long

@@ -1,0 +1,59 @@
+"""What becomes of a connection's frames before the pipeline has them (docs/protocol.md §2)."""
+
+from collections.abc import Awaitable
+
+from hub.core.effects import Refuse
+from hub.core.errors import Rejection
+from hub.gateway.door import Door
+from hub.gateway.session import Session
+from hub.gateway.websocket import TOO_BIG
+from hub.protocol import encode
+from hub.protocol.frames import text_of
+from hub.router.port import Outgoing
+from hub.runtime import Runtime
+
+
+class Intake:
+    """Takes the frames of one connection, one after the other."""
+
+    def __init__(self, session: Session, runtime: Runtime, door: Door) -> None:
+        self._session = session
+        self._runtime = runtime
+        self._door = door
+        self._receive = runtime.pipeline.receive
+        self._limit = runtime.limits.max_frame_bytes
+
+    def take(self, frame: str | bytes) -> Awaitable[None] | None:
+        """Take one frame, a str or bytes as it came; what to await before the next one."""
+        delay = self._door.delay(self._session)
+        return self._take_later(frame, delay) if delay > 0 else self._take(frame)
+
+    async def _take_later(self, frame: str | bytes, delay: float) -> None:
+        await self._session.pause(delay)
+        if (pending := self._take(frame)) is not None:
+            await pending
+
+    def _take(self, frame: str | bytes) -> Awaitable[None] | None:
+        session = self._session
+        if session.closed or self._runtime.draining:
+            # §2.8: no stale right. None of it is acknowledged; its sender sends it again.
+            return None
+        text = frame if isinstance(frame, str) else self._text_in(frame)
+        if text is None:
+            return None
+        # uvicorn counts bytes before it decodes; daphne has no limit of its own.
+        if len(text) > self._limit or (not text.isascii() and len(text.encode()) > self._limit):
+            session.close(TOO_BIG)
+            return None
+        return self._receive(session, text)
+
+    def _text_in(self, data: bytes) -> str | None:
+        """The text of a binary frame; None after the answer to one that has none (§2.4)."""
+        try:
+            return text_of(data)
+        except Rejection as rejection:
+            session = self._session
+            session.bad_frame()
+            refuse = Refuse(to=session.connection, rejection=rejection)
+            session.send(Outgoing(*encode.refusal(refuse, v1=session.v1, fresh_id="")))
+            return None
