@@ -16,6 +16,9 @@ from hub.core.values import EventKind, TaskState
 TaskCommand = Init | Report | Cancel
 
 _ENDED = TaskState.END
+_FAIL = EventKind.FAIL
+_DROP = EventKind.DROP
+_END = EventKind.END
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,28 +61,31 @@ class Desk:
 def _delivery(
     events: tuple[Event, ...], audience: tuple[str, ...], action: str, command: TaskCommand | None
 ) -> Deliver:
-    if command is not None:
-        for number, event in enumerate(events):
-            if _answers(event, command):
-                return Deliver(
-                    events=events,
-                    to=audience,
-                    action=action,
-                    sender=command.connection,
-                    command_id=command.command_id,
-                    answer=number,
-                )
-    return Deliver(events=events, to=audience, action=action)
+    answer = None if command is None else _answer(events, command)
+    if command is None or answer is None:
+        return Deliver(events=events, to=audience, action=action)
+    return Deliver(
+        events=events,
+        to=audience,
+        action=action,
+        sender=command.connection,
+        command_id=command.command_id,
+        answer=answer,
+    )
 
 
-def _answers(event: Event, command: TaskCommand) -> bool:
+def _answer(events: tuple[Event, ...], command: TaskCommand) -> int | None:
+    """Which of the events answers the command."""
     if isinstance(command, Cancel):
-        return event.kind is EventKind.FAIL
-    if event.event_id == command.event_id:
-        return True
+        return next((n for n, event in enumerate(events) if event.kind is _FAIL), None)
+    event_id = command.event_id
+    for number, event in enumerate(events):
+        if event.event_id == event_id:
+            return number
     # docs/protocol.md §5.4: an ``end`` counts as a drop, which has an id of the hub's
-    ended = isinstance(command, Report) and command.kind is EventKind.END
-    return ended and event.kind is EventKind.DROP and event.participant > 0
+    if isinstance(command, Init) or command.kind is not _END:
+        return None
+    return next((n for n, e in enumerate(events) if e.kind is _DROP and e.participant), None)
 
 
 def unchanged(command: Init | Report, task: int | None = None, seq: int | None = None) -> Decision:

@@ -17,8 +17,13 @@ from hub.core.values import Body, EventKind, ParticipantState
 #: One row to write. ``None`` in a change means: as it was.
 Row = tuple[str | int | None, ...]
 
+# Bound once: a member looked up on its class costs as much as the comparison it is for.
+_OFFERED = ParticipantState.OFFERED
 _STARTED = ParticipantState.STARTED
+_START = EventKind.START
+_UPDATE = EventKind.UPDATE
 _SETTLING = (EventKind.SUCCESS, EventKind.FAIL)
+_END = EventKind.END
 
 
 class Rows(msgspec.Struct, kw_only=True):
@@ -55,14 +60,14 @@ class _TaskRow(msgspec.Struct):
     def add(self, event: Event) -> None:
         self.last = event
         kind = event.kind
-        if kind is EventKind.START:
+        if kind is _START:
             if self.started_at is None:
                 self.started_at = event.at
         elif kind in _SETTLING:
             self.outcome = str(kind)
             self.settled_at = event.at
             self.settled_seq = event.seq
-        elif kind is EventKind.END:
+        elif kind is _END:
             self.ended_at = event.at
 
     def new(self, start_deadline: int | None) -> Row:
@@ -135,7 +140,7 @@ class _ParticipantRow(msgspec.Struct):
             offered.client,
             self.connection,
             offered.group,
-            str(self.state or ParticipantState.OFFERED),
+            str(self.state or _OFFERED),
             offered.at,
             self.started_at,
             self.done_at,
@@ -192,12 +197,14 @@ class _Batch:
         row.add(event)
         if not event.participant:
             return
-        word = None if event.kind is EventKind.UPDATE else event.body
-        if event.participant_state is None and word is None:
+        state, word = event.participant_state, event.body
+        if event.kind is _UPDATE:
+            word = None
+        if state is None and word is None:
             return
         participant = self.participant(event.task, event.participant)
-        if event.participant_state is not None:
-            participant.move_to(event.participant_state, event.at)
+        if state is not None:
+            participant.move_to(state, event.at)
         if word is not None:
             participant.body = word
 

@@ -132,8 +132,7 @@ def _legacy_subscribe(frame: LegacyFrame, connection: str, request: str, rules: 
 
 def _legacy_publish(frame: LegacyFrame, connection: str, request: str, rules: Rules) -> Command:
     kind = frames.kind(frame.event)
-    task_id = required_id(frame.task_id, "taskId")
-    event_id = required_id(frame.event_id, "eventId")
+    task_id, event_id = frames.ids(frame)
     if kind is _INIT:
         return Init(
             connection=connection,
@@ -190,8 +189,7 @@ def _unsubscribe(frame: Frame, connection: str, request: str, rules: Rules) -> U
 def _publish(frame: Frame, connection: str, request: str, rules: Rules) -> Command:
     command_id = frames.command_id(frame)
     kind = frames.kind(frame.event)
-    task_id = required_id(frame.task_id, "taskId")
-    event_id = required_id(frame.event_id, "eventId")
+    task_id, event_id = frames.ids(frame)
     if kind is _INIT:
         return Init(
             connection=connection,

@@ -220,6 +220,14 @@ def required_id(value: str | UnsetType, field: str) -> str:
     return value
 
 
+def ids(frame: LegacyFrame) -> tuple[str, str]:
+    """The taskId and the eventId of a ``pub``. Raises Rejection: missing-field, bad-field."""
+    task_id, event_id = frame.task_id, frame.event_id
+    if task_id is UNSET or event_id is UNSET or not (is_id(task_id) and is_id(event_id)):
+        return required_id(task_id, "taskId"), required_id(event_id, "eventId")
+    return task_id, event_id
+
+
 def command_id(frame: Frame) -> str | None:
     """The ``id`` to echo (§3). Raises Rejection: bad-field."""
     value = frame.id

@@ -41,7 +41,7 @@ class Encoded:
             return self._lazy
         v1 = self._v1
         if v1 is None:
-            v1 = self._v1 = Outgoing(*[event_v1(event) for event in self.events])
+            v1 = self._v1 = Outgoing(*map(event_v1, self.events))
         return v1
 
     def _is_large(self, limit: int) -> bool:

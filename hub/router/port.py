@@ -3,15 +3,23 @@
 from typing import Protocol
 
 
+def _head(size: int) -> bytes:
+    if size < 126:
+        return bytes((0x81, size))
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big")
+    return b"\x81\x7f" + size.to_bytes(8, "big")
+
+
+#: Heads of the frequent sizes: making one costs more than its message's encoding.
+_HEADS = [_head(size) for size in range(1_024)]
+
+
 def websocket_frame(text: str) -> bytes:
     """One unmasked text frame (RFC 6455 §5.2): the same bytes for every receiver."""
     data = text.encode()
     size = len(data)
-    if size < 126:
-        return bytes((0x81, size)) + data
-    if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + data
-    return b"\x81\x7f" + size.to_bytes(8, "big") + data
+    return (_HEADS[size] if size < 1_024 else _head(size)) + data
 
 
 class Outgoing:
@@ -28,7 +36,7 @@ class Outgoing:
         """The messages as WebSocket frames, for writers that bypass the server's framing."""
         frames = self._frames
         if frames is None:
-            frames = self._frames = b"".join([websocket_frame(text) for text in self.texts])
+            frames = self._frames = b"".join(map(websocket_frame, self.texts))
         return frames
 
 
