@@ -10,12 +10,13 @@ import asyncio
 import json
 import os
 import platform
+import resource
 import sqlite3
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import servers, tasks
+from benchmarks import connections, fan_out, servers, tasks
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -71,18 +72,59 @@ class Report:
         (RESULTS / "latest.jsonl").write_text("\n".join(self.lines) + "\n")
 
 
+async def limits(report: Report, directory: Path, count: int) -> None:
+    """What the hub is measured against."""
+    with servers.echo() as server:
+        report.add("echo 1x64", await tasks.echo_cost(server, count * 4, 64))
+    with servers.stock() as server:
+        values = await tasks.throughput(server, "", 1, 64, max(1_000, count // 20))
+        report.add("stock consumer 1x64, nothing stored", values)
+    with servers.hub(directory / "memory", in_memory=True) as (server, key):
+        values = await tasks.throughput(server, key, 1, 64, count)
+        report.add("hub 1x64, journal in memory", values)
+        lone = await tasks.round_trip(server, key, min(count, 2_000))
+        report.add("round trip, journal in memory", lone)
+    report.add("two commits", {"p50_ms": two_commits_ms(directory)})
+
+
+async def whole_tasks(report: Report, directory: Path, count: int) -> None:
+    """Durable tasks: how many, at what price, and whether memory and price stay what they are."""
+    with servers.hub(directory / "tasks") as (server, key):
+        for pairs, in_flight in ((1, 64), (8, 32)):
+            values = await tasks.throughput(server, key, pairs, in_flight, count)
+            report.add(f"tasks {pairs}x{in_flight}", values)
+        report.add("round trip", await tasks.round_trip(server, key, min(count, 2_000)))
+        before = server.rss_bytes()
+        await tasks.throughput(server, key, 1, 64, count * 4)
+        grown = (server.rss_bytes() - before) / 2**20
+        report.add(f"memory over {count * 4} tasks", {"mib_grown": grown})
+    with servers.hub(directory / "open") as (server, key):
+        for waiting in (10, 10_000):
+            await tasks.leave_open(server, key, waiting)
+            values = await tasks.throughput(server, key, 1, 64, count)
+            report.add(f"tasks 1x64 beside {waiting} open", values)
+
+
+async def many(report: Report, directory: Path, deliveries: int) -> None:
+    """Many connections: told all at once, or idle."""
+    with servers.hub(directory / "fan-out", TASKHUB_MAX_EVENTS_PER_TASK="10000000") as (
+        server,
+        key,
+    ):
+        for size in (1, 10, 100, 1_000):
+            report.add(f"fan-out to {size}", await fan_out.fan_out(server, key, size, deliveries))
+    with servers.hub(directory / "idle") as (server, key):
+        for name, values in (await connections.idle(server, key, (1_000, 5_000))).items():
+            report.add(name, values)
+
+
 async def run(directory: Path, count: int) -> None:
     """All figures; ``count`` tasks for each throughput."""
     report = Report()
     report.put(machine())
-    with servers.echo() as server:
-        report.add("echo 1x64", await tasks.echo_cost(server, count * 4, 64))
-    report.add("two commits", {"p50_ms": two_commits_ms(directory)})
-    with servers.hub(directory) as (server, key):
-        for pairs, in_flight in ((1, 64), (8, 32)):
-            values = await tasks.throughput(server, key, pairs, in_flight, count)
-            report.add(f"tasks {pairs}x{in_flight}", values)
-        report.add("round trip", await tasks.round_trip(server, key, min(count, 2000)))
+    await limits(report, directory, count)
+    await whole_tasks(report, directory, count)
+    await many(report, directory, count * 20)
     report.save()
 
 
@@ -93,6 +135,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
         os.sched_setaffinity(0, set(range(1, os.cpu_count() or 1)))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory(prefix="taskhub-bench-") as directory:
         asyncio.run(run(Path(directory), arguments.tasks))
 

@@ -51,21 +51,37 @@ def manage(*words: str, env: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def hub(data_dir: Path, **settings: str) -> Iterator[tuple[Server, str]]:
+def hub(
+    data_dir: Path, *, in_memory: bool = False, **settings: str
+) -> Iterator[tuple[Server, str]]:
     """A hub with one client that may do everything; yields it and the client's key."""
+    data_dir.mkdir(exist_ok=True)
     env = {**os.environ, "TASKHUB_DATA_DIR": str(data_dir), "TASKHUB_LOG_LEVEL": "WARNING"}
     env |= {
         "TASKHUB_SECRET_KEY": secrets.token_hex(32),
         "TASKHUB_MAX_OPEN_TASKS_PER_CLIENT": "100000",
+        # all the load comes from one address
+        "TASKHUB_UNAUTHENTICATED_PER_ADDRESS": "1000",
+        "DJANGO_SETTINGS_MODULE": "taskhub_site.settings",
         **settings,
     }
     manage("migrate", "--verbosity=0", env=env)
     every = ("--sub=*", "--pub=*", "--watch=*", "--max-connections=10000")
     key = manage("createclient", "bench", *every, env=env)
     port = free_port()
-    command = [sys.executable, str(ROOT / "manage.py"), "runhub", f"--port={port}"]
+    program = ["-m", "benchmarks.memory_hub"] if in_memory else [str(ROOT / "manage.py")]
+    command = [sys.executable, *program, "runhub", f"--port={port}"]
     with _running(command, port, env) as server:
         yield server, key
+
+
+@contextlib.contextmanager
+def stock() -> Iterator[Server]:
+    """A stock Channels consumer with a group for each action: nothing stored, nobody asked."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.stock", str(port)]
+    with _running(command, port, dict(os.environ)) as server:
+        yield server
 
 
 @contextlib.contextmanager

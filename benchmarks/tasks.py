@@ -113,6 +113,27 @@ async def throughput(
     return {"tasks_per_s": each * pairs / wall, "cpu_us_per_task": cpu / (each * pairs) * 1e6}
 
 
+async def leave_open(server: Server, key: str, count: int) -> None:
+    """Tasks that nobody takes and that stay open, on a connection of their own."""
+    opened = asyncio.get_running_loop().create_future()
+    left = count
+
+    def on_message(message: bytes) -> None:
+        nonlocal left
+        left -= b'"event":"init"' in message
+        if not left and not opened.done():
+            opened.set_result(None)
+
+    publisher = await connect(server.port, on_message, name="bench", key=key)
+    for _ in range(count):
+        number = next(_ids)
+        publisher.send(
+            b'{"cmd":"pub","event":"init","eventId":"o%d","taskId":"o%d","action":"bench:open",'
+            b'"startTimeout":600000,"endTimeout":600000,"payload":%b}' % (number, number, _PAYLOAD)
+        )
+    await opened
+
+
 async def round_trip(server: Server, key: str, tasks: int) -> dict[str, float]:
     """Milliseconds from init sent to end received, one task at a time."""
     pair = Pair(next(_ids), 1)

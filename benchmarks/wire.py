@@ -98,10 +98,11 @@ async def connect(
     name: str = "",
     key: str = "",
     subprotocol: str | None = "taskhub.v1",
+    make: Callable[[Callable[[bytes], None]], LoadClient] = LoadClient,
 ) -> LoadClient:
     """An open connection to a server on loopback. Raises ConnectionError."""
     loop = asyncio.get_running_loop()
-    _, client = await loop.create_connection(lambda: LoadClient(on_message), "127.0.0.1", port)
+    _, client = await loop.create_connection(lambda: make(on_message), "127.0.0.1", port)
     basic = base64.b64encode(f"{name}:{key}".encode()).decode()
     lines = [
         "GET / HTTP/1.1",
