@@ -1,6 +1,5 @@
 """Where a WebSocket frame comes in: the hub's Channels consumer (docs/protocol.md §2)."""
 
-import logging
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.conf import settings
 from hub.core.effects import Refuse
 from hub.core.errors import Rejection
 from hub.core.presence import Presence
+from hub.counts import traffic
 from hub.gateway import handshake
 from hub.gateway.asgi_writer import AsgiWriter
 from hub.gateway.authentication import access_of
@@ -19,12 +19,16 @@ from hub.gateway.entrance import entrance
 from hub.gateway.handshake import V1, Receive, Refused, Scope, Send
 from hub.gateway.session import Session, Writer
 from hub.gateway.websocket import TOO_BIG
+from hub.logs import logger
 from hub.protocol import encode
 from hub.protocol.frames import text_of
 from hub.router.port import Outgoing
 from hub.runtime import Runtime
 
-log = logging.getLogger("hub.gateway")
+#: What RFC 6455 §7.1.5 calls a connection that ended without a close frame.
+ABNORMAL = 1006
+
+log = logger(__name__)
 
 
 class HubConsumer(AsyncConsumer):  # type: ignore[misc]
@@ -42,6 +46,7 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
             revision, grants = await door.admit(scope)
             _refuse_when_draining(runtime)  # it may have begun meanwhile
         except Refused as refused:
+            _say_refused(scope, refused)
             await handshake.refuse(scope, send, refused)
             return
         subprotocol = handshake.subprotocol(scope)
@@ -57,24 +62,38 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
         if session.v1:
             session.send(Outgoing(_welcome(session, runtime)))
         door.enter(session, grants, revision)
-        runtime.pipeline.connect(session, access_of(grants), _presence(session, scope, runtime))
+        presence = _presence(session, scope, runtime)
+        runtime.pipeline.connect(session, access_of(grants), presence)
+        traffic.accepted[presence.protocol] += 1
+        session.log.info("connection_opened", address=presence.address, protocol=presence.protocol)
+        code = ABNORMAL
         try:
-            await self._receive(session, runtime, door, receive)
+            code = await self._receive(session, runtime, door, receive)
         finally:
             runtime.pipeline.disconnect(session.connection)
             door.leave(session)
+            seconds = (runtime.clock() - presence.since) / 1000
+            by_hub = session.close_code is not None
+            session.log.info(
+                "connection_closed",
+                code=session.close_code or code,
+                by="hub" if by_hub else "peer",
+                seconds=round(seconds, 1),
+            )
             if isinstance(writer, AsgiWriter):
                 writer.stop()
 
     async def _receive(
         self, session: Session, runtime: Runtime, door: Door, receive: Receive
-    ) -> None:
+    ) -> int:
+        """Take frames until the connection has ended; the close code of its peer."""
         pipeline, limits = runtime.pipeline, runtime.limits
         while True:
             message = await receive()
             if message["type"] != "websocket.receive":
-                return
+                return int(message.get("code", ABNORMAL))
             if (delay := door.delay(session)) > 0:
+                traffic.limits["client_rate"] += 1
                 await session.pause(delay)
             if session.closed or runtime.draining:
                 # §2.8: no stale right. None of it is acknowledged; its sender sends it again.
@@ -87,20 +106,35 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
 async def _open(scope: Scope) -> tuple[Runtime, Door]:
     """The runtime and its door, if this is the way in at all. Raises Refused."""
     if scope["path"] not in handshake.PATHS:
-        raise Refused(404, "The hub listens on / and /ws/.")
+        raise Refused(404, "The hub listens on / and /ws/.", reason="path")
     handshake.check_origin(scope, settings.ALLOWED_HOSTS)
     try:
         runtime, door = await entrance.open()
     except Exception:
-        log.exception("the hub could not be started")
-        raise Refused(503, "The hub cannot serve; its log says why.", retry_after=5) from None
+        log.exception("hub_start_failed")
+        raise Refused(
+            503, "The hub cannot serve; its log says why.", reason="failed", retry_after=5
+        ) from None
     _refuse_when_draining(runtime)
     return runtime, door
 
 
 def _refuse_when_draining(runtime: Runtime) -> None:
     if runtime.draining:
-        raise Refused(503, "The hub is restarting; come back in a moment.", retry_after=1)
+        raise Refused(
+            503, "The hub is restarting; come back in a moment.", reason="draining", retry_after=1
+        )
+
+
+def _say_refused(scope: Scope, refused: Refused) -> None:
+    traffic.refused[refused.reason] += 1
+    fields = {"address": handshake.address(scope), "name": refused.name}
+    if refused.reason == "wrong-key":
+        log.warning("wrong_key", **fields)
+    elif refused.reason == "locked":
+        log.warning("address_locked", **fields)
+    else:
+        log.info("handshake_refused", reason=refused.reason, status=refused.status, **fields)
 
 
 def _text(message: dict[str, Any], limit: int, session: Session) -> str | None:
@@ -111,6 +145,7 @@ def _text(message: dict[str, Any], limit: int, session: Session) -> str | None:
         try:
             text = text_of(data)
         except Rejection as rejection:
+            traffic.unreadable += 1
             session.bad_frame()
             refuse = Refuse(to=session.connection, rejection=rejection)
             for answer in encode.refusal(refuse, v1=session.v1, fresh_id=""):
@@ -118,6 +153,7 @@ def _text(message: dict[str, Any], limit: int, session: Session) -> str | None:
             return None
     # uvicorn counts bytes before it decodes; daphne has no limit of its own.
     if len(text) > limit or (not text.isascii() and len(text.encode()) > limit):
+        traffic.limits["max_frame_bytes"] += 1
         session.close(TOO_BIG)
         return None
     return str(text)

@@ -6,6 +6,7 @@ Half of the CPU of a naive server is ``write``.
 import asyncio
 from typing import Protocol
 
+from hub.counts import traffic
 from hub.router.port import Outgoing
 
 #: Key of the writer in ``scope["extensions"]``.
@@ -59,7 +60,10 @@ class DirectWriter:
         """Hand everything queued to the transport in one write."""
         frames, self._frames, self._queued = self._frames, [], 0
         if frames and not self.closing:
-            self._protocol.transport.write(b"".join(frames))
+            data = b"".join(frames)
+            traffic.frames_out += len(frames)
+            traffic.bytes_out += len(data)
+            self._protocol.transport.write(data)
 
     def close(self, code: int) -> None:
         """Send what is queued, then the close frame."""

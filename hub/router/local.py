@@ -53,6 +53,8 @@ class LocalRouter:
     def __init__(self, roll: Roll) -> None:
         self._sinks: dict[str, Sink] = {}
         self._roll = roll
+        #: connections that an event was handed to, added up over all events
+        self.delivered = 0
         self.watches = Watches()
 
     def add(self, sink: Sink, presence: Presence) -> None:
@@ -66,6 +68,11 @@ class LocalRouter:
             self._roll.closed(connection)
         self.watches.end_all(connection)
 
+    def open_by_protocol(self) -> dict[str, int]:
+        """How many connections are open; any thread may ask."""
+        v1 = sum(sink.v1 for sink in list(self._sinks.values()))
+        return {"taskhub.v1": v1, "legacy": len(self._sinks) - v1}
+
     def sink(self, connection: str) -> Sink | None:
         """An open connection of this process."""
         return self._sinks.get(connection)
@@ -74,6 +81,7 @@ class LocalRouter:
         """An event to its publisher, its participants, and those who watch (§4.4)."""
         event = effect.event
         message = Encoded(event)
+        self.delivered += len(effect.to)
         watching = self.watches.on_task(event.task)
         for connection in effect.to:
             if watching and connection in watching:
