@@ -102,7 +102,9 @@ def _refused(runtime: Runtime) -> dict[Labels, float]:
 
 
 def _settled(runtime: Runtime) -> dict[Labels, float]:
-    return {labels: count for labels, count in dict(runtime.pipeline.commit.counts.settled).items()}
+    settled: dict[Labels, float] = {}
+    settled.update(dict(runtime.pipeline.commit.counts.settled))
+    return settled
 
 
 def _limits(runtime: Runtime) -> dict[Labels, float]:
