@@ -51,7 +51,7 @@ class Commits:
         #: committed events by kind
         self.events: defaultdict[EventKind, int] = defaultdict(int)
         #: settled tasks by outcome and reason
-        self.settled: Counter[tuple[str, str]] = Counter()
+        self.settled: Counter[tuple[str, ...]] = Counter()
         #: docs/protocol.md §7, participants of a task
         self.max_participants = 0
         #: tasks that got as many

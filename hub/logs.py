@@ -77,7 +77,7 @@ class Bounded(logging.Filter):
                 return
             left_out, self._left_out = self._left_out, Counter()
         for name, count in left_out.items():
-            log.warning(LEFT_OUT, of=name, count=count)
+            log.warning("lines_left_out", of=name, count=count)
 
 
 def _name_of(record: logging.LogRecord) -> str:

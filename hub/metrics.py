@@ -101,12 +101,6 @@ def _refused(runtime: Runtime) -> dict[Labels, float]:
     }
 
 
-def _settled(runtime: Runtime) -> dict[Labels, float]:
-    settled: dict[Labels, float] = {}
-    settled.update(dict(runtime.pipeline.commit.counts.settled))
-    return settled
-
-
 def _limits(runtime: Runtime) -> dict[Labels, float]:
     # Each limit is counted in one of these places only.
     return {
@@ -199,7 +193,7 @@ FIGURES: Final = (
         name="taskhub_tasks_settled_total",
         help="Tasks that got their outcome, by outcome and reason; service: a service's own word.",
         labels=("outcome", "reason"),
-        read=_settled,
+        read=lambda r: r.pipeline.commit.counts.settled.copy(),
     ),
     Figure(
         name="taskhub_tasks_ended_total",
