@@ -87,12 +87,13 @@ async def _end_of(work: Work) -> BaseException | None:
 def loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """The handler of a loop: what its callbacks raise, and what nobody asked a task for.
 
-    Neither the handle nor the task is shown: their ``repr`` holds arguments, and payloads in them.
+    Neither the handle nor the task is shown, nor the message as far as it shows them: their
+    ``repr`` holds arguments, and payloads in them.
     """
     task = context.get("task") or context.get("future")
     log.error(
         "loop_error",
-        what=context.get("message"),
+        what=str(context.get("message")).partition("(")[0],
         task=task.get_name() if isinstance(task, asyncio.Task) else None,
         exc_info=context.get("exception"),
     )

@@ -10,6 +10,7 @@ from hub.core.facts import Fact
 from hub.core.inputs import Report
 from hub.core.publishing import Publishing
 from hub.core.values import EventKind
+from hub.gateway import scrape
 from hub.journal.sqlite import SqliteJournal
 from hub.pipeline import Pipeline
 
@@ -69,3 +70,8 @@ def broken_and_talkative() -> None:
     """Both."""
     broken_core()
     talkative()
+
+
+def open_figures() -> None:
+    """Show the figures to everybody."""
+    scrape._is_staff = lambda request: True

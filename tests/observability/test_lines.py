@@ -104,6 +104,7 @@ def check_forged_request(hub: HubProcess) -> None:
     assert len(told) == 1
     assert "end" in told[0]
     if hub._env["TASKHUB_LOG_FORMAT"] == "json":
+        assert told[0].startswith("{"), told[0]
         assert json.loads(told[0])["level"] == "warning"
 
 
