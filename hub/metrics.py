@@ -20,7 +20,6 @@ from prometheus_client.registry import Collector
 
 from hub.core.errors import Code
 from hub.core.inputs import Cancel, Get, Init, Report, Subscribe, Unsubscribe, Unwatch, Watch
-from hub.core.values import EventKind
 from hub.counts import Histogram, traffic
 from hub.runtime import Runtime
 
@@ -89,8 +88,25 @@ def _commands(runtime: Runtime) -> dict[Labels, float]:
 
 
 def _events(runtime: Runtime) -> dict[Labels, float]:
-    counted = runtime.pipeline.commit.counts.events
-    return {(kind.value,): counted.get(kind, 0) for kind in EventKind}
+    counts = runtime.pipeline.commit.counts
+    return {
+        ("init",): counts.opened,
+        ("start",): counts.started,
+        ("update",): counts.updated,
+        ("drop",): counts.dropped,
+        ("success",): counts.succeeded,
+        ("fail",): counts.failed.total(),
+        ("end",): counts.ended,
+    }
+
+
+def _settled(runtime: Runtime) -> dict[Labels, float]:
+    counts = runtime.pipeline.commit.counts
+    return {
+        ("success", "service"): counts.succeeded - counts.without_service,
+        ("success", "hub"): counts.without_service,
+        **{("fail", reason): count for reason, count in counts.failed.copy().items()},
+    }
 
 
 def _refused(runtime: Runtime) -> dict[Labels, float]:
@@ -187,18 +203,18 @@ FIGURES: Final = (
     Figure(
         name="taskhub_tasks_opened_total",
         help="Tasks that were stored.",
-        read=lambda r: r.pipeline.commit.counts.events.get(EventKind.INIT, 0),
+        read=lambda r: r.pipeline.commit.counts.opened,
     ),
     Figure(
         name="taskhub_tasks_settled_total",
         help="Tasks that got their outcome, by outcome and reason; service: a service's own word.",
         labels=("outcome", "reason"),
-        read=lambda r: r.pipeline.commit.counts.settled.copy(),
+        read=_settled,
     ),
     Figure(
         name="taskhub_tasks_ended_total",
         help="Tasks that ended.",
-        read=lambda r: r.pipeline.commit.counts.events.get(EventKind.END, 0),
+        read=lambda r: r.pipeline.commit.counts.ended,
     ),
     Figure(
         name="taskhub_events_committed_total",
