@@ -204,8 +204,8 @@ class GroupCommit:
             self._call(self._failed, cause)
         else:
             took, size = time.perf_counter() - began, len(self._in_flight)
-            self._call(self._committed, refused)
             self.counts.committed(size, facts, refused, took)
+            self._call(self._committed, refused)
         finally:
             self.since = None
 
