@@ -36,6 +36,10 @@ class HubSettings(Protocol):
         """Behind a proxy that speaks TLS and says in headers who asks."""
 
     @property
+    def metrics_token(self) -> str | None:
+        """Bearer token that opens /metrics; None: only staff may read it."""
+
+    @property
     def limits(self) -> Limits:
         """The limits of docs/protocol.md §7."""
 

@@ -1,17 +1,19 @@
 """What the hub does beside its tasks: presence, retention, an eye on the disk."""
 
 import asyncio
-import logging
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from hub.core.engine import Engine
+from hub.counts import Histogram
 from hub.journal.group_commit import GroupCommit
 from hub.journal.port import Journal
+from hub.logs import bounded, logger
 from hub.router.presence import Roll
 
-log = logging.getLogger("hub.housekeeping")
+log = logger(__name__)
 
 #: How often presence is written and the disk looked at.
 PRESENCE_INTERVAL_S = 1.0
@@ -23,6 +25,10 @@ PRUNE_BATCH = 500
 PRUNE_INTERVAL_S = 60.0
 PRUNE_PAUSE_S = 0.1
 MS_PER_DAY = 86_400_000
+WATCH_INTERVAL_S = 1.0
+#: A commit that takes longer than this is told of: the disk does not answer.
+STALLED_S = 10.0
+LAG_INTERVAL_S = 0.25
 
 
 class Housekeeping:
@@ -36,6 +42,10 @@ class Housekeeping:
         self._roll = roll
         self._clock = clock
         self._lease_until = 0
+        #: how late the loop came back from short sleeps, in seconds
+        self.lag = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+        #: the last of them
+        self.last_lag = 0.0
 
     async def keep_presence(self) -> None:
         """Write down who is connected, and renew the lease of the rest."""
@@ -77,12 +87,42 @@ class Housekeeping:
     def _disk_changed(self, engine: Engine, *, short: bool, free: int, min_free: int) -> None:
         if short:
             log.error(
-                "%d MiB free on the data directory's disk, less than %d: new tasks are refused."
-                " Make room, or lower TASKHUB_MIN_FREE_DISK_BYTES.",
-                free >> 20,
-                min_free >> 20,
+                "disk_nearly_full",
+                free_mib=free >> 20,
+                least_mib=min_free >> 20,
+                help="New tasks are refused. Make room, or lower TASKHUB_MIN_FREE_DISK_BYTES.",
             )
             engine.refuse_new("The hub's disk is nearly full; new tasks are not taken for now.")
         else:
-            log.warning("the disk has room again: new tasks are taken")
+            log.warning("disk_has_room", free_mib=free >> 20)
             engine.refuse_new(None)
+
+    async def watch_writer(self) -> None:
+        """Start the writer thread anew if it has ended; say so when a commit does not return."""
+        told = False
+        while True:
+            if self._commit.revive():
+                log.error("writer_died", help="It was started anew. Report this bug of the hub.")
+            since = self._commit.since
+            stalled = since is not None and time.perf_counter() - since > STALLED_S
+            if stalled and not told:
+                log.error(
+                    "commit_stalled",
+                    waiting=self._commit.waiting,
+                    help="The disk of the data directory does not answer; nobody is told more.",
+                )
+            told = stalled
+            await asyncio.sleep(WATCH_INTERVAL_S)
+
+    async def watch_lag(
+        self,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Measure how long the loop keeps everybody waiting; tell which log lines were left out."""
+        while True:
+            due = clock() + LAG_INTERVAL_S
+            await sleep(LAG_INTERVAL_S)
+            self.last_lag = max(0.0, clock() - due)
+            self.lag.observe(self.last_lag)
+            bounded.report()

@@ -8,7 +8,6 @@ batch that holds it has committed.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 
 from hub.core.access import Access
@@ -36,16 +35,18 @@ from hub.core.inputs import (
 from hub.core.presence import Presence
 from hub.core.task import Task
 from hub.core.values import TaskState
+from hub.counts import Decisions
 from hub.journal.group_commit import GroupCommit
 from hub.journal.port import Journal
 from hub.journal.reader import Reader
+from hub.logs import logger
 from hub.protocol.decode import decode
 from hub.protocol.frames import Rules
 from hub.queries import Queries
 from hub.router.local import LocalRouter
 from hub.router.port import Sink
 
-log = logging.getLogger("hub.pipeline")
+log = logger(__name__)
 
 #: Pause before the journal is read again after it could not be.
 RECOVERY_PAUSE_S = 1.0
@@ -53,6 +54,8 @@ RECOVERY_PAUSE_S = 1.0
 _ON_TASKS = (Report, Init, Cancel)
 _READ = (Watch, Unwatch, Get)
 
+CHECK_DISK = "Clients are told to send again. Check the disk of the data directory."
+_REPORT_IT = "This is a bug of the hub: report it with this line. Tasks go on as they are stored."
 _UNAVAILABLE = "The hub could not store this; nothing was changed. Send it again in a moment."
 
 
@@ -72,6 +75,7 @@ class Pipeline:
     ) -> None:
         self.engine = engine
         self.router = router
+        self.counts = Decisions()
         self.reader = Reader(journal)
         self.commit = GroupCommit(journal, self._committed, self._failed)
         self._queries = Queries(engine.books, self.reader, router, max_watches)
@@ -118,6 +122,7 @@ class Pipeline:
         if self._frozen:
             return None  # not acknowledged: its sender sends it again after the restart
         command = decode(text, connection=sink.connection, v1=sink.v1, rules=self._rules)
+        self.counts.frames[command.__class__] += 1
         if not isinstance(command, _ON_TASKS):  # the frequent ones skip the other questions
             if isinstance(command, Refuse):
                 if command.rejection.code is Code.BAD_JSON:
@@ -147,7 +152,7 @@ class Pipeline:
             return missing.task_id
         except Exception as cause:
             # docs/protocol.md §7: nothing a client sends can raise out of the consumer.
-            log.exception("deciding about a %s failed", type(command).__name__)
+            log.exception("decision_failed", **self._about(command), help=_REPORT_IT)
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             self._start_over(cause)
         return None
@@ -156,7 +161,7 @@ class Pipeline:
         try:
             task = await self.reader.load(task_id)
         except Exception:
-            log.exception("loading a task failed")
+            log.exception("task_load_failed", **self._about(command), help=CHECK_DISK)
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             return
         if not self.engine.books.live(command.connection):
@@ -181,9 +186,11 @@ class Pipeline:
         if self._frozen:
             return
         try:
-            self._queue(self.engine.decide(item, self._clock()))
+            decisions = self.engine.decide(item, self._clock())
+            self.counts.deadlines += len(decisions) if isinstance(item, Tick) else 0
+            self._queue(decisions)
         except Exception as cause:
-            log.exception("deciding about %s failed", type(item).__name__)
+            log.exception("decision_failed", **self._about(item), help=_REPORT_IT)
             self._start_over(cause)
 
     def _queue(self, decisions: list[Decision]) -> None:
@@ -215,12 +222,7 @@ class Pipeline:
                 await self._load_and_decide(command, command.task_id)
 
     def _failed(self, decisions: list[Decision], cause: BaseException) -> None:
-        log.error(
-            "The journal could not store %d decisions: %s. Clients are told to send again; "
-            "open tasks are read anew. Check the disk of the data directory.",
-            len(decisions),
-            cause,
-        )
+        log.error("commit_failed", decisions=len(decisions), cause=str(cause), help=CHECK_DISK)
         for decision in decisions:
             if decision.command is not None:
                 self._refuse(decision.command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
@@ -234,7 +236,8 @@ class Pipeline:
         self.engine.restore([], self._clock())
         if not self._recovering:
             self._recovering = True
-            log.warning("open tasks are read anew after: %s", type(cause).__name__)
+            self.counts.restarts_over += 1
+            log.warning("tasks_read_anew", cause=type(cause).__name__)
             self._spawn(self._recover())
 
     async def _recover(self) -> None:
@@ -242,12 +245,13 @@ class Pipeline:
             try:
                 await self.commit.drained()
                 tasks = await self.reader.load_open()
+                self.restore(tasks)
                 break
             except Exception:
-                log.exception("open tasks could not be read; trying again")
+                log.exception("tasks_not_read", retry_s=RECOVERY_PAUSE_S, help=CHECK_DISK)
                 await asyncio.sleep(RECOVERY_PAUSE_S)
         self._recovering = False
-        self.restore(tasks)
+        log.info("tasks_recovered", open_tasks=len(tasks))
 
     def restore(self, tasks: list[Task]) -> None:
         """Go on with what the journal holds: at the start, and after a failed commit."""
@@ -289,7 +293,30 @@ class Pipeline:
             )
         )
 
+    def _note_refusal(self, refuse: Refuse) -> None:
+        connection = self.engine.books.connections.get(refuse.to)
+        fields = {
+            "connection": refuse.to,
+            "client": connection.access.client if connection is not None else None,
+            "task_id": refuse.task_id,
+        }
+        if refuse.rejection.code is Code.FORBIDDEN:
+            log.info("command_forbidden", **fields)
+        else:
+            log.debug("command_refused", code=refuse.rejection.code, **fields)
+
+    def _about(self, item: Decided | Command) -> dict[str, str]:
+        """What is known of an input, for the log: whose it is, never what it says."""
+        names = ("connection", "task_id", "action", "operator")
+        known = {name: value for name in names if (value := getattr(item, name, None))}
+        connection = self.engine.books.connections.get(known.get("connection", ""))
+        if connection is not None:
+            known["client"] = connection.access.client
+        return {"input": type(item).__name__, **known}
+
     def _answer(self, refuse: Refuse) -> None:
+        self.counts.refuse(refuse.rejection)
+        self._note_refusal(refuse)
         # Behind what was decided before it, so that a refusal never tells of a task
         # whose own events are not yet durable.
         self._queue([Decision(key=0, facts=[], effects=[refuse])])
@@ -301,7 +328,7 @@ class Pipeline:
             except Rejection as rejection:
                 self._refuse(query, rejection)
             except Exception:
-                log.exception("answering a %s failed", type(query).__name__)
+                log.exception("query_failed", **self._about(query), help=CHECK_DISK)
                 self._refuse(query, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
 
         return ask()
@@ -343,7 +370,7 @@ class Pipeline:
     def _spawned_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a background step of the pipeline failed", exc_info=error)
+            log.error("pipeline_step_failed", exc_info=error, help=_REPORT_IT)
 
     async def stop(self) -> None:
         """Commit what is under way, then let go of the threads."""

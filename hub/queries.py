@@ -129,6 +129,7 @@ class Queries:
                 Code.LIMIT,
                 f"A connection has at most {self._max_watches} watches; "
                 "end one, or watch a pattern.",
+                limit="max_watches",
             )
         if query.pattern is not None:
             if not access.watch.covers(query.pattern):

@@ -5,7 +5,7 @@ has none, by its first connection.
 """
 
 import asyncio
-import logging
+import os
 from importlib.metadata import PackageNotFoundError, version
 
 from hub.clock_and_ids import fresh_ids, wall_clock
@@ -16,13 +16,14 @@ from hub.housekeeping import Housekeeping
 from hub.journal.port import Journal
 from hub.journal.sqlite import SqliteJournal
 from hub.lock import ProcessLock
+from hub.logs import bounded, logger
 from hub.pipeline import Pipeline
 from hub.protocol.frames import Rules
 from hub.router.local import LocalRouter
 from hub.router.presence import Roll
-from hub.supervision import Supervisor
+from hub.supervision import Supervisor, loop_error
 
-log = logging.getLogger("hub.runtime")
+log = logger(__name__)
 
 
 def hub_version() -> str:
@@ -65,6 +66,7 @@ class Runtime:
             raise
 
     def _start(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(loop_error)
         journal, limits = self._journal, self.limits
         journal.open()
         journal.sweep_presence()
@@ -81,10 +83,18 @@ class Runtime:
             clock=self.clock,
             new_id=new_id,
         )
+        self.pipeline.commit.counts.max_participants = limits.max_participants_per_task
         tasks = journal.load_open()
         self.pipeline.restore(tasks)
         self._keep_house(engine, roll)
-        log.info("started: %d open tasks recovered", len(tasks))
+        log.info(
+            "hub_started",
+            version=self.version,
+            pid=os.getpid(),
+            data_dir=str(self.settings.data_dir),
+            epoch=self.epoch,
+            open_tasks=len(tasks),
+        )
 
     def _rules(self) -> Rules:
         return Rules(
@@ -95,11 +105,13 @@ class Runtime:
         )
 
     def _keep_house(self, engine: Engine, roll: Roll) -> None:
-        self._house = Housekeeping(
+        self.house = Housekeeping(
             journal=self._journal, commit=self.pipeline.commit, roll=roll, clock=self.clock
         )
-        house, settings, start = self._house, self.settings, self.supervisor.start
+        house, settings, start = self.house, self.settings, self.supervisor.start
         start("presence", house.keep_presence)
+        start("writer watch", house.watch_writer)
+        start("lag watch", house.watch_lag)
         if settings.retention_days:
             start("retention", lambda: house.prune(settings.retention_days))
         if free := self.limits.min_free_disk_bytes:
@@ -109,11 +121,12 @@ class Runtime:
         """Take nothing new, commit what is under way, let go of files and the lock."""
         self.draining = True
         await self.supervisor.stop()
-        await self._house.write_presence()
+        await self.house.write_presence()
         await self.pipeline.stop()
         self._journal.close()
         self._lock.release()
-        log.info("stopped: everything acknowledged is stored")
+        bounded.report(now=True)
+        log.info("hub_stopped")
 
 
 class OneRuntime:
@@ -121,6 +134,8 @@ class OneRuntime:
 
     def __init__(self) -> None:
         self._starting: asyncio.Task[Runtime] | None = None
+        #: the runtime while it runs, for who only looks
+        self.current: Runtime | None = None
 
     async def running(self) -> Runtime:
         """The runtime, started at the first call. Raises what ``Runtime.start`` raises."""
@@ -135,16 +150,22 @@ class OneRuntime:
         except BaseException:
             self._starting = None  # the next connection may try again
             raise
+        self.current = runtime
         return runtime
 
     async def stop(self) -> None:
         """Stop the runtime, if it was started."""
         if self._starting is not None:
             runtime = await self._starting
-            self._starting = None
+            self._starting = self.current = None
             await runtime.stop()
 
 
 _process = OneRuntime()
 running = _process.running
 stop_running = _process.stop
+
+
+def current() -> Runtime | None:
+    """The runtime of this process while it runs; any thread may ask."""
+    return _process.current

@@ -22,6 +22,7 @@ BASE_DIR: Final = Path(__file__).resolve().parent.parent
 
 Synchronous = Literal["NORMAL", "FULL", "EXTRA"]
 ActionGrammar = Literal["strict", "any"]
+LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 Choice = TypeVar("Choice", bound=str)
@@ -39,7 +40,9 @@ OWN: Final = frozenset(
         "TASKHUB_DATA_DIR",
         "TASKHUB_DEBUG",
         "TASKHUB_HTTPS",
+        "TASKHUB_LOG_FORMAT",
         "TASKHUB_LOG_LEVEL",
+        "TASKHUB_METRICS_TOKEN",
         "TASKHUB_RETENTION_DAYS",
         "TASKHUB_SECRET_KEY",
         "TASKHUB_SQLITE_SYNCHRONOUS",
@@ -56,6 +59,7 @@ LARGEST_NUMBER: Final = 2**53 - 1
 LONGEST_RETENTION_DAYS: Final = 36_500
 # Django's deployment check calls anything shorter insecure.
 SHORTEST_SECRET: Final = 50
+SHORTEST_TOKEN: Final = 16
 
 
 class InvalidSetting(ImproperlyConfigured):
@@ -87,7 +91,11 @@ class Environment:
     retention_days: int
     #: `strict`: docs/protocol.md §1; `any`: whatever old clients call their actions.
     action_grammar: ActionGrammar
+    #: `auto`: for a person on a terminal, else JSON lines.
+    log_format: LogFormat
     log_level: LogLevel
+    #: Who presents it as a bearer token may read /metrics; None: only staff may.
+    metrics_token: str | None = field(repr=False)
     limits: Limits
 
 
@@ -114,7 +122,9 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
         action_grammar=_choice(
             given, "TASKHUB_ACTION_GRAMMAR", get_args(ActionGrammar), "strict", str.lower
         ),
+        log_format=_choice(given, "TASKHUB_LOG_FORMAT", get_args(LogFormat), "auto", str.lower),
         log_level=_choice(given, "TASKHUB_LOG_LEVEL", get_args(LogLevel), "INFO", str.upper),
+        metrics_token=_metrics_token(given),
         limits=_limits(given),
     )
 
@@ -242,6 +252,18 @@ def _secret_key(given: Mapping[str, str]) -> str | None:
             "and keeps it in TASKHUB_DATA_DIR."
         )
     return secret
+
+
+def _metrics_token(given: Mapping[str, str]) -> str | None:
+    token = given.get("TASKHUB_METRICS_TOKEN")
+    usable = token is None or (token.isascii() and token.isprintable() and " " not in token)
+    if token is not None and (not usable or len(token) < SHORTEST_TOKEN):
+        raise InvalidSetting(
+            f"TASKHUB_METRICS_TOKEN cannot be used. Accepted are at least {SHORTEST_TOKEN} "
+            "printable ASCII characters without a space; without the variable only staff of the "
+            "admin may read /metrics."
+        )
+    return token
 
 
 def _list(given: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import os
 from typing import Any, Final
 
+from hub.logs import logging_setup
 from taskhub_site.data_dir import (
     STATIC_DIR,
     prepare_data_dir,
@@ -135,25 +136,11 @@ REST_FRAMEWORK = {
 if TASKHUB.https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # a load balancer asks from inside, without TLS
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]  # asked from inside, without TLS
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
-# Django's own loggers go through the one handler too: its default adds a second one.
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": TASKHUB.log_level},
-    "loggers": {
-        # At DEBUG it prints every template lookup and SQL statement.
-        "django": {
-            "handlers": [],
-            "level": "INFO" if TASKHUB.log_level == "DEBUG" else TASKHUB.log_level,
-        },
-    },
-}
+LOGGING = logging_setup(TASKHUB.log_format, TASKHUB.log_level)

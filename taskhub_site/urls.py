@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
+from hub.gateway.scrape import metrics
+
 admin.site.site_header = "TaskHub"
 admin.site.site_title = "TaskHub"
 admin.site.index_title = "Administration"
@@ -13,4 +15,5 @@ admin.site.site_url = None
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("metrics", metrics),
 ]

@@ -72,6 +72,7 @@ class HubProcess:
             **TIMINGS,
             "TASKHUB_DATA_DIR": str(directory),
             "DJANGO_SETTINGS_MODULE": "taskhub_site.settings",
+            "TASKHUB_LOG_FORMAT": "json",
             **env,
         }
 
@@ -182,9 +183,23 @@ class HubProcess:
             return log.read().decode(errors="replace")
 
     def troubles(self) -> str:
-        """Its log, if there is something in it that no client may cause."""
-        text = self.log_since(0)
-        return text if "Traceback" in text or " ERROR " in text else ""
+        """The lines of its log that tell of something no client may cause."""
+        return "\n".join(line for line in self.log_since(0).splitlines() if _is_trouble(line))
+
+
+def _is_trouble(line: str) -> bool:
+    """An error, a traceback at any level, or what did not come through the log at all.
+
+    The last is what Python prints when it dies, and what bypasses the one handler.
+    """
+    if not line.strip():
+        return False
+    try:
+        record = json.loads(line)
+        level = record["level"]
+    except (ValueError, TypeError, KeyError):
+        return True
+    return level in {"error", "critical"} or "exception" in record or "Traceback" in line
 
 
 def _free_port() -> int:

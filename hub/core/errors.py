@@ -61,13 +61,17 @@ class Rejection(HubError):  # noqa: N818  (it is an answer, not an error of ours
     """A command is refused; ``message`` says what happened and the next step.
 
     ``retry``: the reason may go away by itself, and the same frame can be sent again.
+    ``limit``: the name of the limit that was reached, for who counts them.
     """
 
-    def __init__(self, code: Code, message: str, *, retry: bool = False) -> None:
+    def __init__(
+        self, code: Code, message: str, *, retry: bool = False, limit: str | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry = retry or code is Code.UNAVAILABLE
+        self.limit = limit
 
 
 class HubFault(HubError):  # noqa: N818

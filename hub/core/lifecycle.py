@@ -50,7 +50,9 @@ def check(task: Task, number: int, kind: EventKind, max_events: int) -> None:
     if kind is _UPDATE and room < 1:
         # docs/protocol.md §7; outcomes always pass.
         raise Rejection(
-            Code.LIMIT, f"A task has at most {max_events} events; send its outcome now."
+            Code.LIMIT,
+            f"A task has at most {max_events} events; send its outcome now.",
+            limit="max_events_per_task",
         )
 
 

@@ -41,6 +41,7 @@ class Membership:
                 Code.LIMIT,
                 f"A connection has at most {self._limits.max_subscriptions} subscriptions; "
                 "subscribe to a noun that covers several actions.",
+                limit="max_subscriptions",
             )
         self._drop_subscription(connection, pattern)  # it may have been subscribed otherwise
         known[pattern] = Subscription(command.exact, command.group)

@@ -101,12 +101,13 @@ class Publishing:
     def _check_room(self, client: str) -> None:
         limits = self._limits
         if self.refuses_new is not None:
-            raise Rejection(Code.UNAVAILABLE, self.refuses_new)
+            raise Rejection(Code.UNAVAILABLE, self.refuses_new, limit="min_free_disk_bytes")
         if len(self.books.open) >= limits.max_open_tasks:
             raise Rejection(
                 Code.LIMIT,
                 f"The hub has {limits.max_open_tasks} open tasks, its limit; try later.",
                 retry=True,
+                limit="max_open_tasks",
             )
         if self.books.open_by_client.get(client, 0) >= limits.max_open_tasks_per_client:
             raise Rejection(
@@ -114,6 +115,7 @@ class Publishing:
                 f"This client has {limits.max_open_tasks_per_client} open tasks, its limit; "
                 "wait until some have ended.",
                 retry=True,
+                limit="max_open_tasks_per_client",
             )
 
     # Reports of participants

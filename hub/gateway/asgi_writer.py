@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from typing import Any
 
+from hub.counts import traffic
 from hub.gateway.handshake import Send
 from hub.router.port import Outgoing
 
@@ -76,6 +77,8 @@ class AsgiWriter:
                 for text in batch:
                     await self._send({"type": "websocket.send", "text": text})
                     self._queued -= len(text)
+                    traffic.frames_out += 1
+                    traffic.bytes_out += len(text)
                 self._room.set()
                 if self._code is not None and not self._queue:
                     await self._send_close(self._code)

@@ -1,26 +1,27 @@
 """Where a WebSocket frame comes in: the hub's Channels consumer (docs/protocol.md §2)."""
 
-import logging
 from dataclasses import asdict
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
 from hub.core.presence import Presence
+from hub.counts import traffic
 from hub.gateway import direct_reader, direct_writer, handshake
 from hub.gateway.asgi_writer import AsgiWriter
 from hub.gateway.authentication import access_of
-from hub.gateway.direct_reader import DirectReader
+from hub.gateway.direct_reader import ABNORMAL, DirectReader
 from hub.gateway.door import Door
 from hub.gateway.entrance import entrance
 from hub.gateway.handshake import V1, Receive, Refused, Scope, Send
 from hub.gateway.intake import Intake
 from hub.gateway.session import Session, Writer
+from hub.logs import logger
 from hub.protocol import encode
 from hub.router.port import Outgoing
 from hub.runtime import Runtime
 
-log = logging.getLogger("hub.gateway")
+log = logger(__name__)
 
 
 class HubConsumer(AsyncConsumer):  # type: ignore[misc]
@@ -38,6 +39,7 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
             revision, grants = await door.admit(scope)
             _refuse_when_draining(runtime)  # it may have begun meanwhile
         except Refused as refused:
+            _say_refused(scope, refused)
             await handshake.refuse(scope, send, refused)
             return
         subprotocol = handshake.subprotocol(scope)
@@ -55,46 +57,76 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
         if session.v1:
             session.send(Outgoing(_welcome(session, runtime)))
         door.enter(session, grants, revision)
-        runtime.pipeline.connect(session, access_of(grants), _presence(session, scope, runtime))
+        presence = _presence(session, scope, runtime)
+        runtime.pipeline.connect(session, access_of(grants), presence)
+        traffic.accepted[presence.protocol] += 1
+        session.log.info("connection_opened", address=presence.address, protocol=presence.protocol)
+        code = ABNORMAL
         try:
-            await _read(scope, receive, session, Intake(session, runtime, door))
+            code = await _read(scope, receive, session, Intake(session, runtime, door))
         finally:
             runtime.pipeline.disconnect(session.connection)
             door.leave(session)
+            seconds = (runtime.clock() - presence.since) / 1000
+            by_hub = session.close_code is not None
+            session.log.info(
+                "connection_closed",
+                code=session.close_code or code,
+                by="hub" if by_hub else "peer",
+                seconds=round(seconds, 1),
+            )
             if isinstance(writer, AsgiWriter):
                 writer.stop()
 
 
-async def _read(scope: Scope, receive: Receive, session: Session, intake: Intake) -> None:
-    """Take frames until the connection ends: past ASGI ``receive`` where the server can."""
+async def _read(scope: Scope, receive: Receive, session: Session, intake: Intake) -> int:
+    """Take frames until the connection ends, past ASGI ``receive`` where the server can.
+
+    Returns the close code of the peer.
+    """
     reader: DirectReader | None = scope.get("extensions", {}).get(direct_reader.EXTENSION)
     if reader is not None:
-        await reader.read(intake.take)
-        return
+        return await reader.read(intake.take)
     while (message := await receive())["type"] == "websocket.receive":
         text = message.get("text")
         pending = intake.take(message.get("bytes") or b"" if text is None else text)
         if pending is not None:
             await session.wait_for(pending)
+    return int(message.get("code", ABNORMAL))
 
 
 async def _open(scope: Scope) -> tuple[Runtime, Door]:
     """The runtime and its door, if this is the way in at all. Raises Refused."""
     if scope["path"] not in handshake.PATHS:
-        raise Refused(404, "The hub listens on / and /ws/.")
+        raise Refused(404, "The hub listens on / and /ws/.", reason="path")
     handshake.check_origin(scope, settings.ALLOWED_HOSTS)
     try:
         runtime, door = await entrance.open()
     except Exception:
-        log.exception("the hub could not be started")
-        raise Refused(503, "The hub cannot serve; its log says why.", retry_after=5) from None
+        log.exception("hub_start_failed")
+        raise Refused(
+            503, "The hub cannot serve; its log says why.", reason="failed", retry_after=5
+        ) from None
     _refuse_when_draining(runtime)
     return runtime, door
 
 
 def _refuse_when_draining(runtime: Runtime) -> None:
     if runtime.draining:
-        raise Refused(503, "The hub is restarting; come back in a moment.", retry_after=1)
+        raise Refused(
+            503, "The hub is restarting; come back in a moment.", reason="draining", retry_after=1
+        )
+
+
+def _say_refused(scope: Scope, refused: Refused) -> None:
+    traffic.refused[refused.reason] += 1
+    fields = {"address": handshake.address(scope), "name": refused.name}
+    if refused.reason == "wrong-key":
+        log.warning("wrong_key", **fields)
+    elif refused.reason == "locked":
+        log.warning("address_locked", **fields)
+    else:
+        log.info("handshake_refused", reason=refused.reason, status=refused.status, **fields)
 
 
 def _welcome(session: Session, runtime: Runtime) -> str:

@@ -22,6 +22,8 @@ _OPCODE = 0x0F
 _CLOSE = 0x08  # from here on the opcodes of control frames
 _MASKED = 0x80
 _MAX_CONTROL = 125
+#: What RFC 6455 §7.1.5 calls a connection that ended without a close frame.
+ABNORMAL = 1006
 _INVALID_TEXT = 1007
 
 #: Takes one message, str or bytes as its frame was; returns what to await before the next one.
@@ -71,8 +73,8 @@ class DirectReader:
         #: a frame came that no peer may send: ``websockets`` gets all the rest
         self._given_up = False
 
-    async def read(self, take: Take) -> None:
-        """Hand every message to ``take`` until the connection ends."""
+    async def read(self, take: Take) -> int:
+        """Hand every message to ``take`` until the connection ends; the close code of the peer."""
         queue = self._protocol.queue
         while True:
             if self._take is None and queue.empty():
@@ -81,7 +83,7 @@ class DirectReader:
             message = await queue.get()
             match message["type"]:
                 case "websocket.disconnect":
-                    return
+                    return int(message.get("code", ABNORMAL))
                 case "websocket.receive":
                     text = message.get("text")
                     pending = take(message["bytes"] if text is None else text)

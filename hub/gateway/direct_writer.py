@@ -6,6 +6,7 @@ Half of the CPU of a naive server is ``write``.
 import asyncio
 from typing import Protocol
 
+from hub.counts import traffic
 from hub.router.port import Outgoing
 
 #: Key of the writer in ``scope["extensions"]``.
@@ -58,13 +59,16 @@ class DirectWriter:
             self._call_soon(self.flush)
         self._frames.append(frames)
         self._queued += len(frames)
+        traffic.frames_out += len(messages.texts)
         return self.unsent if self._behind else self._queued
 
     def flush(self) -> None:
         """Hand everything queued to the transport in one write."""
         frames, self._frames, self._queued = self._frames, [], 0
         if frames and not self.closing:
-            self._transport.write(b"".join(frames) if len(frames) > 1 else frames[0])
+            data = b"".join(frames) if len(frames) > 1 else frames[0]
+            traffic.bytes_out += len(data)
+            self._transport.write(data)
             self._behind = self._transport.get_write_buffer_size() > 0
 
     def close(self, code: int) -> None:

@@ -1,7 +1,6 @@
 """Who is let in: authentication, the limits of the handshake, and who is inside (§2.2, §2.8)."""
 
 import asyncio
-import logging
 import time
 from datetime import datetime
 
@@ -14,9 +13,10 @@ from hub.gateway.handshake import Refused, Scope, address, basic_credentials, ne
 from hub.gateway.session import GOING_AWAY, REVOKED, Session
 from hub.gateway.turns import Crowded, Turns
 from hub.gateway.windows import Failures, TokenBucket
+from hub.logs import logger
 from hub.pipeline import Pipeline
 
-log = logging.getLogger("hub.gateway")
+log = logger(__name__)
 
 #: How often changed rights are looked for: a change reaches open connections within a second.
 REVISION_INTERVAL_S = 0.5
@@ -59,15 +59,20 @@ class Door:
         pairs = basic_credentials(scope)
         if not pairs:
             # Nothing to guess with, so nothing to count, and no time that could tell.
-            raise Refused(401, "Name and key are asked for, as HTTP Basic.")
+            raise Refused(401, "Name and key are asked for, as HTTP Basic.", reason="no-key")
         name = pairs[0][0] if possible_name(pairs[0][0]) else None
         if self._failures.too_many(name, origin):
-            raise Refused(429, "Too many wrong keys; wait a minute.", retry_after=RETRY_AFTER_S)
+            raise Refused(
+                429,
+                "Too many wrong keys; wait a minute.",
+                reason="locked",
+                name=name,
+                retry_after=RETRY_AFTER_S,
+            )
         revision, grants = await self._authenticate(pairs, origin)
         if grants is None:
             self._failures.add(name, origin)
-            log.info("refused a connection from %s: unknown name or wrong key", origin)
-            raise Refused(401, "Unknown name or wrong key.")
+            raise Refused(401, "Unknown name or wrong key.", reason="wrong-key", name=name)
         self._check_room(grants)
         return revision, grants
 
@@ -79,13 +84,20 @@ class Door:
                 return await self._authentication.authenticate(pairs)
         except Crowded:
             raise Refused(
-                429, "Too many handshakes from this address at once; wait.", retry_after=1
+                429,
+                "Too many handshakes from this address at once; wait.",
+                reason="crowded",
+                retry_after=1,
             ) from None
         except Overloaded:
-            raise Refused(503, "Too many handshakes at once; come back.", retry_after=1) from None
+            raise Refused(
+                503, "Too many handshakes at once; come back.", reason="overloaded", retry_after=1
+            ) from None
         except Exception:
-            log.exception("a key could not be checked")
-            raise Refused(503, "The hub cannot check keys now.", retry_after=5) from None
+            log.exception("key_check_failed", help="Check the disk of the data directory.")
+            raise Refused(
+                503, "The hub cannot check keys now.", reason="failed", retry_after=5
+            ) from None
 
     def _check_room(self, grants: ClientGrants) -> None:
         inside = self._inside.get(grants.name, {})
@@ -96,6 +108,8 @@ class Door:
             raise Refused(
                 429,
                 f"This client holds {grants.max_connections} connections, its limit.",
+                reason="connections",
+                name=grants.name,
                 retry_after=RETRY_AFTER_S,
             )
 
@@ -173,12 +187,13 @@ class Door:
             grants = current.get(session.key_id)
             self._revisions[session.connection] = revision
             if grants is None or grants.name != session.client:
-                log.info("closing connection %s: its key is no longer good", session.connection)
+                session.log.info("key_withdrawn")
                 session.close(REVOKED)
             elif grants != known:
                 self._grants[session.connection] = grants
                 self._set_rate(grants)
                 self._pipeline.change_access(session.connection, access_of(grants))
+                session.log.info("rights_changed")
 
     def drain(self) -> None:
         """Close everyone with 1012: going away, come back (§2.7)."""

@@ -25,10 +25,22 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 class Refused(Exception):  # noqa: N818
     """The handshake is answered by an HTTP status instead of a WebSocket."""
 
-    def __init__(self, status: int, message: str, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        reason: str,
+        name: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        #: for logs and figures: one of a few words
+        self.reason = reason
+        #: the client that it says it is, if there may be one of that name
+        self.name = name
         #: seconds
         self.retry_after = retry_after
 
@@ -73,7 +85,11 @@ def check_origin(scope: Scope, allowed: Iterable[str]) -> None:
         host = ""
     if any(_matches(host, pattern.lower().strip("[]")) for pattern in allowed):
         return
-    raise Refused(403, "This origin may not connect; add its host to TASKHUB_ALLOWED_HOSTS.")
+    raise Refused(
+        403,
+        "This origin may not connect; add its host to TASKHUB_ALLOWED_HOSTS.",
+        reason="origin",
+    )
 
 
 def _matches(host: str, pattern: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 
 from hub.core.effects import Refuse
 from hub.core.errors import Rejection
+from hub.counts import traffic
 from hub.gateway.door import Door
 from hub.gateway.session import Session
 from hub.gateway.websocket import TOO_BIG
@@ -26,7 +27,10 @@ class Intake:
     def take(self, frame: str | bytes) -> Awaitable[None] | None:
         """Take one frame, a str or bytes as it came; what to await before the next one."""
         delay = self._door.delay(self._session)
-        return self._take_later(frame, delay) if delay > 0 else self._take(frame)
+        if delay > 0:
+            traffic.limits["client_rate"] += 1
+            return self._take_later(frame, delay)
+        return self._take(frame)
 
     async def _take_later(self, frame: str | bytes, delay: float) -> None:
         await self._session.pause(delay)
@@ -43,6 +47,7 @@ class Intake:
             return None
         # uvicorn counts bytes before it decodes; daphne has no limit of its own.
         if len(text) > self._limit or (not text.isascii() and len(text.encode()) > self._limit):
+            traffic.limits["max_frame_bytes"] += 1
             session.close(TOO_BIG)
             return None
         return self._receive(session, text)
@@ -53,6 +58,7 @@ class Intake:
             return text_of(data)
         except Rejection as rejection:
             session = self._session
+            traffic.unreadable += 1
             session.bad_frame()
             refuse = Refuse(to=session.connection, rejection=rejection)
             session.send(Outgoing(*encode.refusal(refuse, v1=session.v1, fresh_id="")))

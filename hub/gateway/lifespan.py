@@ -1,11 +1,7 @@
 """Starts and stops the hub with the server that hosts it (ASGI lifespan)."""
 
-import logging
-
 from hub.gateway.entrance import entrance
 from hub.gateway.handshake import Receive, Scope, Send
-
-log = logging.getLogger("hub.gateway")
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001

@@ -2,18 +2,19 @@
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import time
 from collections.abc import Awaitable
 from typing import Protocol
 
 from hub.core.limits import Limits
+from hub.counts import traffic
 from hub.gateway.windows import MinuteWindow
+from hub.logs import logger
 from hub.protocol import encode
 from hub.router.port import Outgoing
 
-log = logging.getLogger("hub.gateway")
+log = logger(__name__)
 
 TOO_MANY_BAD_FRAMES = 1008
 GOING_AWAY = 1012
@@ -68,6 +69,9 @@ class Session:
         self._ended: asyncio.Event | None = None
         #: the hub has closed it: what the peer still sends is not taken
         self.closed = False
+        #: by the hub, and with this code
+        self.close_code: int | None = None
+        self.log = log.bind(connection=self.connection, client=client)
 
     @property
     def open(self) -> bool:
@@ -77,12 +81,8 @@ class Session:
     def send(self, messages: Outgoing) -> None:
         """Queue messages. Part of ``Sink``: never blocks; a full outbox closes with 4408."""
         if not self.closed and self._write(messages) > self._max_unsent:
-            log.warning(
-                "closing connection %s of client %s: it does not read, %d bytes are unsent",
-                self.connection,
-                self.client,
-                self._writer.unsent,
-            )
+            traffic.limits["max_outbox_bytes"] += 1
+            self.log.warning("reader_too_slow", unsent_bytes=self._writer.unsent)
             self.close(TOO_SLOW)
 
     def bad_frame(self) -> None:
@@ -90,11 +90,8 @@ class Session:
         if not self._bad_frames.full:
             self._bad_frames.add()
         else:
-            log.warning(
-                "closing connection %s of client %s: too many unreadable frames",
-                self.connection,
-                self.client,
-            )
+            traffic.limits["bad_frames_per_minute"] += 1
+            self.log.warning("too_many_bad_frames")
             self.close(TOO_MANY_BAD_FRAMES)
 
     async def room(self) -> None:
@@ -125,6 +122,8 @@ class Session:
         if self.closed:
             return
         self.closed = True
+        self.close_code = code
+        traffic.closed[code] += 1
         if self._ended is not None:
             self._ended.set()
         if self.v1:

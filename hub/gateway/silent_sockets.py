@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from hub.counts import traffic
 from hub.gateway.handshake import network
 
 #: How long a request's head may take to arrive.
@@ -54,6 +55,7 @@ class HubHttpProtocol(HttpToolsProtocol):
     def _await_head(self) -> None:
         self.silent[self._network] += 1
         crowded = self.silent[self._network] > self.silent_per_address
+        traffic.limits["unauthenticated_per_address"] += crowded
         patience = CROWDED_TIMEOUT_S if crowded else HEAD_TIMEOUT_S
         self._deadline = self.loop.call_later(patience, self._give_up)
 

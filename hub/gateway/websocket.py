@@ -6,6 +6,7 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from hub.counts import traffic
 from hub.gateway import direct_reader, direct_writer
 from hub.gateway.direct_reader import DirectReader
 from hub.gateway.direct_writer import DirectWriter
@@ -173,6 +174,9 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
             return
         if self._writer is not None:
             self._writer.flush()
+        traffic.closed[sent.code] += 1
+        if sent.code == TOO_BIG:
+            traffic.limits["max_frame_bytes"] += 1
         if sent.code == TOO_BIG and "taskhub.v1" in self._accepted():
             self.transport.write(websocket_frame(encode.closing(TOO_BIG)))
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -227,4 +231,5 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.read_paused or self._heard_at > self.ping_sent_at:
             self.schedule_ping()
         else:
+            traffic.limits["pong_timeout_ms"] += 1
             self.transport.abort()

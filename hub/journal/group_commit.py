@@ -7,14 +7,19 @@ tasks and a lone task waits for one. Nothing else may release a decision's effec
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hub.core.decision import Decision
 from hub.core.facts import Fact
+from hub.counts import Commits
 from hub.journal.port import Journal, JournalFailed
+from hub.logs import logger
+
+log = logger(__name__)
 
 #: Decisions in one transaction; more wait for the next, so that no batch takes long.
 MAX_BATCH = 1_024
@@ -39,6 +44,10 @@ class GroupCommit:
         on_committed: Callable[[list[Decision], frozenset[int]], None],
         on_failed: Callable[[list[Decision], BaseException], None],
     ) -> None:
+        self.counts = Commits()
+        #: when the commit under way began (time.perf_counter), or None
+        self.since: float | None = None
+        self._asked: set[asyncio.Future[Any]] = set()
         self._journal = journal
         self._on_committed = on_committed
         self._on_failed = on_failed
@@ -51,8 +60,34 @@ class GroupCommit:
         self._empty = asyncio.Event()
         self._empty.set()
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._start_writer()
+
+    def _start_writer(self) -> None:
         self._thread = threading.Thread(target=self._write, name="taskhub-writer", daemon=True)
         self._thread.start()
+
+    def revive(self) -> bool:
+        """Start the writer thread anew if it has ended, whatever ended it; whether it had.
+
+        What it held has failed: nobody knows how far that came, so the journal is read.
+        """
+        if self._thread.is_alive():
+            return False
+        self.counts.writer_restarts += 1
+        self.since = None
+        self._jobs = SimpleQueue()
+        cause = JournalFailed("the writer thread ended")
+        for future in list(self._asked):
+            _settle(future, None, cause)
+        self._start_writer()
+        if self._in_flight:
+            self._failed(cause)
+        return True
+
+    @property
+    def waiting(self) -> int:
+        """Decisions that are neither stored nor failed yet."""
+        return len(self._waiting) + len(self._in_flight)
 
     @property
     def idle(self) -> bool:
@@ -94,12 +129,16 @@ class GroupCommit:
     async def run(self, job: Callable[[], T]) -> T:
         """Run something else on the writer thread, between batches. Raises what it raises."""
         future: asyncio.Future[T] = self._loop.create_future()
+        self._asked.add(future)
+        future.add_done_callback(self._asked.discard)
 
         def work() -> None:
             try:
                 result = job()
             except Exception as error:  # noqa: BLE001  (handed to whoever waits)
                 self._call(_settle, future, None, error)
+            except BaseException as error:  # noqa: BLE001  (nor may it end the thread or the loop)
+                self._call(_settle, future, None, JournalFailed(repr(error)))
             else:
                 self._call(_settle, future, result, None)
 
@@ -133,6 +172,7 @@ class GroupCommit:
         self._next()
 
     def _failed(self, cause: BaseException) -> None:
+        self.counts.failures += 1
         # Decisions that wait were made on top of those that failed: they fail with them.
         batch = [*self._in_flight, *self._waiting]
         self._in_flight = []
@@ -153,14 +193,21 @@ class GroupCommit:
             job()
 
     def _commit(self, facts: list[Fact]) -> None:
+        self.since = began = time.perf_counter()
         try:
             refused = self._journal.commit(facts)
         except JournalFailed as cause:
             self._call(self._failed, cause)
-        except Exception as cause:  # noqa: BLE001  (a bug in a driver must not end the thread)
+        except BaseException as cause:
+            # A bug in a driver must not end the thread, whatever it raises.
+            log.exception("commit_broke", help="This is a bug of the hub: report it.")
             self._call(self._failed, cause)
         else:
+            took, size = time.perf_counter() - began, len(self._in_flight)
+            self.counts.committed(size, facts, refused, took)
             self._call(self._committed, refused)
+        finally:
+            self.since = None
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
         try:

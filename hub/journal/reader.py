@@ -19,10 +19,13 @@ class Reader:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        #: tasks read from the journal because they were not in memory
+        self.loads = 0
         self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="taskhub-reader")
 
     async def load(self, task_id: str) -> Task | None:
         """One task as its rows tell, or None."""
+        self.loads += 1
         return await self._run(lambda: self._journal.load(task_id))
 
     async def load_open(self) -> list[Task]:

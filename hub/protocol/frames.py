@@ -155,7 +155,11 @@ def depth(text: str) -> int:
 
 def too_deep(rules: Rules) -> Rejection:
     """Nesting over the limit (§7)."""
-    return Rejection(Code.BAD_JSON, f"The frame is nested deeper than {rules.max_nesting} levels.")
+    return Rejection(
+        Code.BAD_JSON,
+        f"The frame is nested deeper than {rules.max_nesting} levels.",
+        limit="max_nesting",
+    )
 
 
 def text_of(data: bytes) -> str:

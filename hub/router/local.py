@@ -59,6 +59,8 @@ class LocalRouter:
     def __init__(self, roll: Roll) -> None:
         self._sinks: dict[str, Sink] = {}
         self._roll = roll
+        #: connections that an event was handed to, added up over all events
+        self.delivered = 0
         self.watches = Watches()
 
     def add(self, sink: Sink, presence: Presence) -> None:
@@ -72,6 +74,11 @@ class LocalRouter:
             self._roll.closed(connection)
         self.watches.end_all(connection)
 
+    def open_by_protocol(self) -> dict[str, int]:
+        """How many connections are open; any thread may ask."""
+        v1 = sum(sink.v1 for sink in list(self._sinks.values()))
+        return {"taskhub.v1": v1, "legacy": len(self._sinks) - v1}
+
     def sink(self, connection: str) -> Sink | None:
         """An open connection of this process."""
         return self._sinks.get(connection)
@@ -79,6 +86,7 @@ class LocalRouter:
     def deliver(self, effect: Deliver) -> None:
         """Events to their task's publisher, its participants, and those who watch (§4.4)."""
         messages = Encoded(effect.events)
+        self.delivered += len(effect.to) * len(effect.events)
         watching = self.watches.on_task(effect.events[0].task)
         sender, to = effect.sender, effect.to
         asked = sender if effect.command_id is not None or sender not in to else None

@@ -96,7 +96,7 @@ class Taker:
         await hold.wait()
 
 
-async def reading(protocol: FakeProtocol, taker: Taker) -> "asyncio.Task[None]":
+async def reading(protocol: FakeProtocol, taker: Taker) -> "asyncio.Task[int]":
     task = asyncio.create_task(protocol.reader.read(taker.take))
     await turns()
     return task
@@ -108,7 +108,7 @@ async def turns(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def end(protocol: FakeProtocol, task: "asyncio.Task[None]") -> None:
+async def end(protocol: FakeProtocol, task: "asyncio.Task[int]") -> None:
     protocol.queue.put_nowait({"type": "websocket.disconnect"})
     await task
 

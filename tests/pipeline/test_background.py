@@ -1,18 +1,16 @@
-"""What runs beside the tasks: supervision, the disk, presence, retention, the lock."""
+"""What runs beside the tasks: the disk, presence, retention, the lock."""
 
 import asyncio
-import logging
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
-from hub import housekeeping, supervision
+from hub import housekeeping
 from hub.core.presence import Presence
 from hub.housekeeping import MS_PER_DAY, Housekeeping
 from hub.lock import LockHeld, ProcessLock
 from hub.router.presence import Roll
-from hub.supervision import Supervisor
 from tests.pipeline.conftest import World
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
@@ -20,33 +18,8 @@ Usage = namedtuple("Usage", ["total", "used", "free"])
 
 @pytest.fixture
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "RESTART_PAUSE_S", 0)
     for name in ("DISK_INTERVAL_S", "PRUNE_INTERVAL_S", "PRUNE_PAUSE_S", "PRESENCE_INTERVAL_S"):
         monkeypatch.setattr(housekeeping, name, 0)
-
-
-@pytest.mark.usefixtures("no_pause")
-async def test_work_that_fails_or_ends_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
-    supervisor = Supervisor()
-    runs = 0
-    done = asyncio.Event()
-
-    async def work() -> None:
-        nonlocal runs
-        runs += 1
-        if runs == 1:
-            raise ValueError("once")
-        if runs == 3:
-            done.set()
-            await asyncio.Event().wait()
-
-    supervisor.start("some work", work)
-    async with asyncio.timeout(5):
-        await done.wait()
-    await supervisor.stop()
-    assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.ERROR]
-    assert "some work failed" in caplog.text
-    assert "some work ended" in caplog.text
 
 
 def house_of(world: World, roll: Roll) -> Housekeeping:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import socket
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
@@ -18,6 +19,10 @@ from hub.gateway.server import HubServer
 from hub.gateway.silent_sockets import http_protocol
 from hub.gateway.websocket import HubWebSocketProtocol
 from hub.lock import LockHeld, ProcessLock
+from hub.logs import logger
+from hub.supervision import catch_strays
+
+log = logger(__name__)
 
 
 class Command(BaseCommand):
@@ -32,6 +37,8 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int, **_: Any) -> None:
         """Part of BaseCommand."""
+        catch_strays()
+        logging.captureWarnings(capture=True)
         self._migrate()
         listener = _listen(host, port)
         config = _config(host)
@@ -61,15 +68,13 @@ class Command(BaseCommand):
     def _bring_up_to_date(self) -> None:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            self.stderr.write("Bringing the database up to date.")
+            log.info("database_migrating")
             call_command("migrate", verbosity=0)
         connection.close()
 
     def _say(self, host: str, port: int) -> None:
         shown = f"[{host}]" if ":" in host else host
-        self.stderr.write(
-            f"TaskHub listens on http://{shown}:{port}/ (clients: ws://{shown}:{port}/)"
-        )
+        log.info("hub_listening", url=f"http://{shown}:{port}/", clients=f"ws://{shown}:{port}/")
 
 
 def _port(text: str) -> int:
