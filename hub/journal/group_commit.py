@@ -13,13 +13,17 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from hub.core.decision import Decision
-from hub.core.facts import Fact
+from hub.core.facts import Event, Fact
 from hub.journal.port import Journal, JournalFailed
 
 #: Decisions in one transaction; more wait for the next, so that no batch takes long.
 MAX_BATCH = 1_024
-#: Decisions waiting, above which publishers are held back: they are read no further.
-MAX_BACKLOG = 8_192
+#: Decisions waiting, above which publishers are held back: they are read no further. Whoever
+#: sends one frame waits behind all of these (8,192 kept a quiet client waiting for half a second).
+MAX_BACKLOG = 1_024
+#: Characters of bodies in one transaction, and waiting: a thousand frames may be a gigabyte.
+MAX_BATCH_SIZE = 1 << 21
+MAX_BACKLOG_SIZE = 1 << 21
 
 T = TypeVar("T")
 Job = Callable[[], None]
@@ -44,6 +48,7 @@ class GroupCommit:
         self._on_failed = on_failed
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Decision] = deque()
+        self._waiting_size = 0
         self._in_flight: list[Decision] = []
         self._scheduled = False
         self._calm = asyncio.Event()
@@ -67,7 +72,8 @@ class GroupCommit:
     def add(self, decision: Decision) -> None:
         """Queue a decision. Those without facts wait their turn as well: one order for all."""
         self._waiting.append(decision)
-        if len(self._waiting) > MAX_BACKLOG:
+        self._waiting_size += _size(decision)
+        if len(self._waiting) > MAX_BACKLOG or self._waiting_size > MAX_BACKLOG_SIZE:
             self._calm.clear()
         if not self._scheduled and not self._in_flight:
             # At the end of this loop turn, so that all of its frames share one sync.
@@ -79,6 +85,7 @@ class GroupCommit:
         taken = [d for d in self._waiting if d.key in keys]
         if taken:
             self._waiting = deque(d for d in self._waiting if d.key not in keys)
+            self._waiting_size -= sum(map(_size, taken))
         return taken
 
     async def calm(self) -> None:
@@ -113,8 +120,7 @@ class GroupCommit:
 
     def _start_batch(self) -> None:
         self._scheduled = False
-        waiting = self._waiting
-        batch = [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
+        batch = self._take_batch()
         if not batch:
             self._empty.set()
             return
@@ -127,6 +133,16 @@ class GroupCommit:
         else:
             self._committed(frozenset())
 
+    def _take_batch(self) -> list[Decision]:
+        waiting, size = self._waiting, 0
+        batch: list[Decision] = []
+        while waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_SIZE:
+            decision = waiting.popleft()
+            batch.append(decision)
+            size += _size(decision)
+        self._waiting_size -= size
+        return batch
+
     def _committed(self, refused: frozenset[int]) -> None:
         batch, self._in_flight = self._in_flight, []
         self._on_committed(batch, refused)
@@ -137,11 +153,13 @@ class GroupCommit:
         batch = [*self._in_flight, *self._waiting]
         self._in_flight = []
         self._waiting.clear()
+        self._waiting_size = 0
         self._on_failed(batch, cause)
         self._next()
 
     def _next(self) -> None:
-        if len(self._waiting) <= MAX_BACKLOG // 2:
+        low = MAX_BACKLOG // 2, MAX_BACKLOG_SIZE // 2
+        if len(self._waiting) <= low[0] and self._waiting_size <= low[1]:
             self._calm.set()
         if not self._scheduled:
             self._start_batch()
@@ -169,6 +187,15 @@ class GroupCommit:
             # The loop was closed without a drain (the process is going down): what is
             # committed is safe, and nobody is left to be told.
             self._jobs.put(None)
+
+
+def _size(decision: Decision) -> int:
+    """Characters of the bodies that a decision stores."""
+    size = 0
+    for fact in decision.facts:
+        if isinstance(fact, Event) and fact.body is not None:
+            size += len(fact.body)
+    return size
 
 
 def _settle(future: asyncio.Future[T], result: T, error: BaseException | None) -> None:
