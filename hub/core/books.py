@@ -4,6 +4,7 @@ Everything here can be thrown away and made again from the journal and the open
 connections; nothing here decides.
 """
 
+import sys
 from collections import OrderedDict
 from collections.abc import Collection
 
@@ -14,7 +15,7 @@ from hub.core.deadlines import Deadlines
 from hub.core.facts import Closed, Event, Fact, Moved, Offered, WindowMoved
 from hub.core.interest import Interest
 from hub.core.task import Task
-from hub.core.values import ParticipantState
+from hub.core.values import Body, EventKind, ParticipantState
 
 #: Ended tasks whose event ids are remembered, so that a repeated event costs no read.
 RECENT_TASKS = 4_096
@@ -64,6 +65,11 @@ def remembered(task: Task) -> Remembered:
     )
 
 
+def kept_bytes(body: Body | None) -> int:
+    """What a body takes in memory: one emoji in it makes four bytes of each character."""
+    return 0 if body is None else sys.getsizeof(body)
+
+
 def visible(task: Task | Remembered, access: Access) -> bool:
     """Whether a client may know of a task: publisher, participant, or by *watch* (§3)."""
     if access.client == task.publisher or access.watch.covers(task.action):
@@ -96,6 +102,9 @@ class Books:
             for event_id in ended.event_ids
         }
         self.open_by_client: dict[str, int] = {}
+        #: what the bodies of open tasks take: of all together, and of each by its key
+        self.open_bytes = 0
+        self._bytes: dict[int, int] = {}
         #: action → tasks a late subscriber may still be offered
         self.windows: dict[str, dict[int, Task]] = {}
         self.deadlines = Deadlines()
@@ -117,7 +126,9 @@ class Books:
             self.event_owner[event_id] = task.task_id
         assert task.init.created is not None
         self._publisher_on[key] = task.init.created.connection
+        self._keep(key, task.init.body)
         for participant in task.participants.values():
+            self._keep(key, participant.body)
             connection = self.connections.get(participant.connection)
             if connection is not None:
                 lost = participant.state is ParticipantState.LOST
@@ -147,6 +158,8 @@ class Books:
             match fact:
                 case Event():
                     self.event_owner[fact.event_id] = task.task_id
+                    if fact.participant and fact.kind is not EventKind.UPDATE:
+                        self._keep(task.key, fact.body)
                     state = fact.participant_state
                     if state is not None and state is not ParticipantState.STARTED:
                         self._one_less(task, fact.participant)
@@ -161,6 +174,11 @@ class Books:
                     self._one_less(task, fact.participant)
                 case WindowMoved():
                     self.open_window(task)
+
+    def _keep(self, key: int, body: Body | None) -> None:
+        size = kept_bytes(body)
+        self.open_bytes += size
+        self._bytes[key] = self._bytes.get(key, 0) + size
 
     def _bind(self, task: Task, number: int, connection_id: str) -> None:
         self._audiences.pop(task.key, None)
@@ -189,6 +207,7 @@ class Books:
         self._leave_window(task)
         self._publisher_on.pop(key, None)
         self._audiences.pop(key, None)
+        self.open_bytes -= self._bytes.pop(key)
         left = self.open_by_client[task.publisher] - 1
         if left:
             self.open_by_client[task.publisher] = left
