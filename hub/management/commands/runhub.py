@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import resource
 import socket
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
@@ -32,6 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int, **_: Any) -> None:
         """Part of BaseCommand."""
+        _allow_open_files()
         self._migrate()
         listener = _listen(host, port)
         config = _config(host)
@@ -77,6 +79,12 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65_535:
         raise ArgumentTypeError("a port is a number from 0 to 65535")
     return port
+
+
+def _allow_open_files() -> None:
+    """As many as the system lets us: systemd and most shells give 1,024 to who does not ask."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(host: str, port: int) -> socket.socket:
