@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import socket
+import time
 from collections.abc import Callable
 from typing import Self, cast
 
@@ -29,7 +30,7 @@ class Client(LoadClient):
     def _frame(self, opcode: int, payload: bytes) -> None:
         if opcode == 8:
             self.code = int.from_bytes(payload[:2], "big")
-            self.closed_at = self._loop.time()
+            self.closed_at = time.monotonic()
             self.transport.write(b"\x88\x82\0\0\0\0" + payload[:2])
         super()._frame(opcode, payload)
 

@@ -1,8 +1,10 @@
 """Starts scenarios of load beside a hub, and looks at the hub's process."""
 
+import contextlib
 import json
 import os
 import select
+import sqlite3
 import subprocess
 import sys
 import time
@@ -87,3 +89,26 @@ class Memory:
     def _kib(self, name: str) -> int:
         lines = self._status.read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def sockets(hub: HubProcess) -> int:
+    """How many sockets the hub's process holds."""
+    assert hub.process is not None
+    count = 0
+    for entry in Path(f"/proc/{hub.process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            count += str(entry.readlink()).startswith("socket:")
+    return count
+
+
+def column(hub: HubProcess, select: str) -> list[Any]:
+    """The first column of what a query finds in the hub's database."""
+    path = hub.directory / "taskhub.sqlite3"
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as database:
+        return [row[0] for row in database.execute(select)]
+
+
+def missing(hub: HubProcess, acknowledged: Path) -> set[str]:
+    """Events that a scenario was told of and that are not stored."""
+    told = set(acknowledged.read_text().split())
+    return told - set(column(hub, "SELECT event_id FROM hub_task_event"))

@@ -75,9 +75,12 @@ class Publisher:
         )
         self.sent += 2
 
-    async def answered(self) -> None:
+    async def answered(self, within: float) -> None:
         """Wait until everything sent is answered, or the connection is gone."""
-        while self.pending and not self._client.closed.done():  # noqa: ASYNC110
+        until = time.monotonic() + within
+        while self.pending and not self._client.closed.done():
+            if time.monotonic() > until:
+                return
             await asyncio.sleep(0.01)
 
 
@@ -134,7 +137,7 @@ async def run(options: Options) -> None:
         sent=sum(p.sent for p in publishers),
         answered=sum(p.sent - p.pending for p in publishers),
     )
-    await asyncio.gather(*(publisher.answered() for publisher in publishers))
+    await asyncio.gather(*(publisher.answered(options["patience"]) for publisher in publishers))
     asking.cancel()
     names = [name for publisher in publishers for name in publisher.acknowledged]
     Path(options["acknowledged"]).write_bytes(b"\n".join(names))  # noqa: ASYNC240  (all is over)

@@ -1,0 +1,105 @@
+"""Hubs that fail under load, each in one way: the checks must find them."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from hub.core.facts import Fact
+from hub.gateway import door, session, websocket
+from hub.gateway.authentication import Authentication
+from hub.journal import group_commit
+from hub.journal.sqlite import SqliteJournal
+from hub.pipeline import Pipeline
+from hub.router.port import Outgoing
+from hub.router.presence import Roll
+
+
+def unbounded_outbox() -> None:
+    """A connection that does not read is kept, with all that is there for it."""
+    session.Session.send = lambda self, message: self._writer.write(message)  # type: ignore[method-assign]
+
+
+def waiting_for_the_slow() -> None:
+    """Whoever has much unsent makes all others wait."""
+    send, count = session.Session.send, iter(range(1 << 60))
+
+    def wait(self: session.Session, message: Outgoing) -> None:
+        if self._writer.unsent > 65_536 and next(count) % 100 == 99:
+            time.sleep(0.05)
+        send(self, message)
+
+    session.Session.send = wait  # type: ignore[method-assign]
+    websocket.CLOSE_TIMEOUT_S = 1.0  # not what this is about
+
+
+def no_holding_back() -> None:
+    """Publishers are read however long the line is."""
+    group_commit.MAX_BACKLOG = group_commit.MAX_BACKLOG_SIZE = 1 << 60
+
+
+def losing_frames() -> None:
+    """One frame of a thousand is never answered."""
+    receive, count = Pipeline.receive, iter(range(1 << 60))
+
+    def lose(self: Pipeline, sink: Any, text: str) -> Any:
+        return None if next(count) % 1_000 == 999 else receive(self, sink, text)
+
+    Pipeline.receive = lose  # type: ignore[method-assign]
+
+
+def forgetting_batches() -> None:
+    """A batch is said to be stored, and is not."""
+    commit, count = SqliteJournal.commit, iter(range(1 << 60))
+
+    def forget(self: SqliteJournal, facts: Sequence[Fact]) -> frozenset[int]:
+        return frozenset() if next(count) == 20 else commit(self, facts)
+
+    SqliteJournal.commit = forget  # type: ignore[method-assign]
+
+
+def slow_keys_in_the_loop() -> None:
+    """Keys are hashed where everything else waits for it."""
+    authenticate = Authentication.authenticate
+
+    async def slow(self: Authentication, pairs: Any) -> Any:
+        hashlib.pbkdf2_hmac("sha256", b"key", b"salt", 100_000)
+        return await authenticate(self, pairs)
+
+    Authentication.authenticate = slow  # type: ignore[method-assign]
+
+
+def drain_without_1012() -> None:
+    """Everybody is told to go away for good."""
+    vars(door)["GOING_AWAY"] = 1001
+
+
+def drain_without_a_word() -> None:
+    """Everybody is closed by the server alone, which knows nothing of §2.7."""
+    door.Door.drain = lambda self: None  # type: ignore[method-assign]
+
+
+def acknowledging_at_the_drain() -> None:
+    """What waits when the drain begins is acknowledged, and not stored."""
+    commit, freeze, draining = SqliteJournal.commit, Pipeline.freeze, threading.Event()
+
+    def slow(self: SqliteJournal, facts: Sequence[Fact]) -> frozenset[int]:
+        time.sleep(0.05)  # or there might be nothing under way
+        return frozenset() if draining.is_set() else commit(self, facts)
+
+    async def forget(self: Pipeline) -> None:
+        draining.set()
+        await freeze(self)
+
+    SqliteJournal.commit = slow  # type: ignore[method-assign]
+    Pipeline.freeze = forget  # type: ignore[method-assign]
+
+
+def leases_left_behind() -> None:
+    """Nobody writes down who has gone."""
+
+    def closed(self: Roll, connection: str) -> None:
+        self.connected -= 1
+
+    Roll.closed = closed  # type: ignore[method-assign]
