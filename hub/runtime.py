@@ -45,6 +45,7 @@ class Runtime:
         self.version = hub_version()
         self.epoch = ""
         self.draining = False
+        self._stuck = False
         self.supervisor = Supervisor()
         self._journal = journal or SqliteJournal(
             settings.database_path, synchronous=settings.sqlite_synchronous
@@ -105,10 +106,27 @@ class Runtime:
         if free := self.limits.min_free_disk_bytes:
             start("disk watch", lambda: house.watch_disk(settings.data_dir, engine, free))
 
+    async def drain(self) -> None:
+        """Decide nothing more, and wait until what was decided is stored, or has had its time."""
+        self.draining = True
+        if self._stuck:
+            return
+        try:
+            async with asyncio.timeout(self.limits.drain_timeout_ms / 1000):
+                await self.pipeline.freeze()
+        except TimeoutError:
+            self._stuck = True
+            log.error(  # noqa: TRY400  (where it waited says nothing)
+                "The journal is still not done with its last batches; not waiting any longer. "
+                "Nobody was told of them. Look at the disk of the data directory."
+            )
+
     async def stop(self) -> None:
         """Take nothing new, commit what is under way, let go of files and the lock."""
-        self.draining = True
+        await self.drain()
         await self.supervisor.stop()
+        if self._stuck:
+            return  # its thread, its files and the lock end with the process
         await self._house.write_presence()
         await self.pipeline.stop()
         self._journal.close()

@@ -1,13 +1,8 @@
 """The one door of this process, opened with its runtime."""
 
-import asyncio
-import logging
-
 from hub import runtime as hub_runtime
 from hub.gateway.door import Door
 from hub.runtime import Runtime
-
-log = logging.getLogger("hub.gateway")
 
 
 class Entrance:
@@ -26,13 +21,7 @@ class Entrance:
 
     async def drain(self) -> None:
         """Take nobody in, commit what is under way, send everyone away with 1012."""
-        runtime = await hub_runtime.running()
-        runtime.draining = True
-        try:
-            async with asyncio.timeout(runtime.limits.drain_timeout_ms / 1000):
-                await runtime.pipeline.freeze()
-        except TimeoutError:
-            log.error("the journal is still not done with its last batches; not waiting any longer")  # noqa: TRY400
+        await (await hub_runtime.running()).drain()
         if self._door is not None:
             self._door.drain()
 
