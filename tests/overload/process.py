@@ -112,3 +112,16 @@ def missing(hub: HubProcess, acknowledged: Path) -> set[str]:
     """Events that a scenario was told of and that are not stored."""
     told = set(acknowledged.read_text().split())
     return told - set(column(hub, "SELECT event_id FROM hub_task_event"))
+
+
+def rows(hub: HubProcess, select: str) -> list[tuple[Any, ...]]:
+    """What a query finds in the hub's database."""
+    path = hub.directory / "taskhub.sqlite3"
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as database:
+        return database.execute(select).fetchall()
+
+
+def table(hub: HubProcess) -> list[list[tuple[Any, ...]]]:
+    """All of the history."""
+    names = ("hub_task", "hub_task_event", "hub_participation")
+    return [rows(hub, f"SELECT * FROM {name} ORDER BY 1, 2") for name in names]

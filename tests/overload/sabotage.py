@@ -1,19 +1,26 @@
 """Hubs that fail under load, each in one way: the checks must find them."""
 
+import dataclasses
 import hashlib
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from django.conf import settings
+
+from hub import housekeeping
 from hub.core.facts import Fact
-from hub.gateway import door, session, websocket
+from hub.gateway import door, session, websocket, windows
 from hub.gateway.authentication import Authentication
 from hub.journal import group_commit
 from hub.journal.sqlite import SqliteJournal
 from hub.pipeline import Pipeline
 from hub.router.port import Outgoing
 from hub.router.presence import Roll
+from tests.overload.limit_tools import MINUTE_S, SMALL
 
 
 def unbounded_outbox() -> None:
@@ -96,6 +103,19 @@ def acknowledging_at_the_drain() -> None:
     Pipeline.freeze = forget  # type: ignore[method-assign]
 
 
+def stuck_disk() -> None:
+    """After a while the disk takes nothing and says nothing."""
+    commit, count = SqliteJournal.commit, iter(range(1 << 60))
+
+    def hang(self: SqliteJournal, facts: Sequence[Fact]) -> frozenset[int]:
+        if next(count) == 100:
+            (settings.TASKHUB.data_dir / "stuck").touch()
+            threading.Event().wait()
+        return commit(self, facts)
+
+    SqliteJournal.commit = hang  # type: ignore[method-assign]
+
+
 def leases_left_behind() -> None:
     """Nobody writes down who has gone."""
 
@@ -103,3 +123,31 @@ def leases_left_behind() -> None:
         self.connected -= 1
 
     Roll.closed = closed  # type: ignore[method-assign]
+
+
+def exact_limits() -> None:
+    """A short minute, and a disk that has as much room as a file says; no limit is spoiled."""
+    _limits_off_by(0)
+
+
+def _limits_off_by(off: int) -> None:
+    windows.MINUTE_S = MINUTE_S
+    housekeeping.DISK_INTERVAL_S = 0.02
+
+    def room(directory: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=int((directory / "free").read_text()))
+
+    housekeeping.shutil.disk_usage = room  # type: ignore[attr-defined]
+    limits = {name: value + off for name, value in SMALL.items()}
+    wrong = dataclasses.replace(settings.TASKHUB.limits, **limits)
+    settings.TASKHUB = dataclasses.replace(settings.TASKHUB, limits=wrong)
+
+
+def one_more() -> None:
+    """Every limit lets one more through."""
+    _limits_off_by(1)
+
+
+def one_less() -> None:
+    """Every limit refuses the last one that it should let through."""
+    _limits_off_by(-1)

@@ -105,6 +105,25 @@ def test_a_second_signal_ends_it_at_once(new_hub: NewHub, tmp_path: Path) -> Non
     _until(lambda: -len(column(hub, "SELECT connection FROM hub_connection")), 0)
 
 
+def test_a_drain_beside_a_stuck_disk(new_hub: NewHub, tmp_path: Path) -> None:
+    """It gives the disk its time, and no more; nobody was told of what is not stored."""
+    hub = new_hub("stuck_disk", TASKHUB_DRAIN_TIMEOUT_MS="700")
+    acknowledged = tmp_path / "acknowledged"
+    with Load("drain", hub, clients=100, acknowledged=str(acknowledged)) as load:
+        load.expect("working", 20)
+        _until((hub.directory / "stuck").exists, 1)
+        began = time.monotonic()
+        assert hub.terminate() == 0
+        took = time.monotonic() - began
+        end = load.expect("closed", 5)
+    assert end["codes"] == {"1012": 100}
+    assert 0.7 <= end["last"] - began <= 0.7 + TOLD_S
+    assert took <= 0.7 + EXIT_S / 2
+    assert end["acknowledged"] > 0
+    assert not missing(hub, acknowledged)
+    assert "not waiting any longer" in hub.log_since(0)
+
+
 @pytest.mark.parametrize(
     ("sabotage", "found"),
     [
