@@ -17,7 +17,7 @@ from hub.journal.port import Journal
 from hub.journal.sqlite import SqliteJournal
 from hub.lock import ProcessLock
 from hub.logs import bounded, logger
-from hub.pipeline import Pipeline
+from hub.pipeline import CHECK_DISK, Pipeline
 from hub.protocol.frames import Rules
 from hub.router.local import LocalRouter
 from hub.router.presence import Roll
@@ -46,6 +46,7 @@ class Runtime:
         self.version = hub_version()
         self.epoch = ""
         self.draining = False
+        self._stuck = False
         self.supervisor = Supervisor()
         self._journal = journal or SqliteJournal(
             settings.database_path, synchronous=settings.sqlite_synchronous
@@ -117,10 +118,26 @@ class Runtime:
         if free := self.limits.min_free_disk_bytes:
             start("disk watch", lambda: house.watch_disk(settings.data_dir, engine, free))
 
+    async def drain(self) -> None:
+        """Decide nothing more, and wait until what was decided is stored, or has had its time."""
+        self.draining = True
+        if self._stuck:
+            return
+        try:
+            async with asyncio.timeout(self.limits.drain_timeout_ms / 1000):
+                await self.pipeline.freeze()
+        except TimeoutError:
+            self._stuck = True
+            log.error(  # noqa: TRY400  (where it waited says nothing)
+                "drain_timed_out", waiting=self.pipeline.commit.waiting, help=CHECK_DISK
+            )
+
     async def stop(self) -> None:
         """Take nothing new, commit what is under way, let go of files and the lock."""
-        self.draining = True
+        await self.drain()
         await self.supervisor.stop()
+        if self._stuck:
+            return  # its thread, its files and the lock end with the process
         await self.house.write_presence()
         await self.pipeline.stop()
         self._journal.close()

@@ -4,6 +4,7 @@ Everything here can be thrown away and made again from the journal and the open
 connections; nothing here decides.
 """
 
+import sys
 from collections import OrderedDict
 from collections.abc import Collection
 
@@ -14,10 +15,11 @@ from hub.core.deadlines import Deadlines
 from hub.core.facts import Closed, Event, Fact, Moved, Offered, WindowMoved
 from hub.core.interest import Interest
 from hub.core.task import Task
-from hub.core.values import ParticipantState
+from hub.core.values import Body, EventKind, ParticipantState
 
 _STARTED = ParticipantState.STARTED
 _LOST = ParticipantState.LOST
+_UPDATE = EventKind.UPDATE
 
 #: Ended tasks whose event ids are remembered, so that a repeated event costs no read.
 RECENT_TASKS = 4_096
@@ -67,6 +69,11 @@ def remembered(task: Task) -> Remembered:
     )
 
 
+def kept_bytes(body: Body | None) -> int:
+    """What a body takes in memory: one emoji in it makes four bytes of each character."""
+    return 0 if body is None else sys.getsizeof(body)
+
+
 def visible(task: Task | Remembered, access: Access) -> bool:
     """Whether a client may know of a task: publisher, participant, or by *watch* (§3)."""
     if access.client == task.publisher or access.watch.covers(task.action):
@@ -99,6 +106,9 @@ class Books:
             for event_id in ended.event_ids
         }
         self.open_by_client: dict[str, int] = {}
+        #: what the bodies of open tasks take: of all together, and of each by its key
+        self.open_bytes = 0
+        self._bytes: dict[int, int] = {}
         #: action → tasks a late subscriber may still be offered
         self.windows: dict[str, dict[int, Task]] = {}
         self.deadlines = Deadlines()
@@ -120,7 +130,9 @@ class Books:
             self.event_owner[event_id] = task.task_id
         assert task.init.created is not None
         self._publisher_on[key] = task.init.created.connection
+        self._keep(key, task.init.body)
         for participant in task.participants.values():
+            self._keep(key, participant.body)
             connection = self.connections.get(participant.connection)
             if connection is not None:
                 lost = participant.state is ParticipantState.LOST
@@ -150,6 +162,8 @@ class Books:
             match fact:
                 case Event():
                     self.event_owner[fact.event_id] = task.task_id
+                    if fact.body is not None and fact.participant and fact.kind is not _UPDATE:
+                        self._keep(task.key, fact.body)
                     state = fact.participant_state
                     if state is not None and state is not _STARTED:
                         self._one_less(task, fact.participant)
@@ -164,6 +178,11 @@ class Books:
                     self._one_less(task, fact.participant)
                 case WindowMoved():
                     self.open_window(task)
+
+    def _keep(self, key: int, body: Body | None) -> None:
+        size = kept_bytes(body)
+        self.open_bytes += size
+        self._bytes[key] = self._bytes.get(key, 0) + size
 
     def _bind(self, task: Task, number: int, connection_id: str) -> None:
         self._audiences.pop(task.key, None)
@@ -192,6 +211,7 @@ class Books:
         self._leave_window(task)
         self._publisher_on.pop(key, None)
         self._audiences.pop(key, None)
+        self.open_bytes -= self._bytes.pop(key)
         left = self.open_by_client[task.publisher] - 1
         if left:
             self.open_by_client[task.publisher] = left
@@ -203,16 +223,16 @@ class Books:
                 connection.participations.pop(key, None)
                 connection.busy -= participant.active  # only of a task that was never stored
                 self._let_go(connection)
-        self._keep(remembered(task))
+        self._keep_ended(remembered(task))
 
     def remember(self, ended: Remembered) -> None:
         """Keep an ended task that was not in memory."""
         self.recent.pop(ended.task_id, None)
         for event_id in ended.event_ids:
             self.event_owner[event_id] = ended.task_id
-        self._keep(ended)
+        self._keep_ended(ended)
 
-    def _keep(self, ended: Remembered) -> None:
+    def _keep_ended(self, ended: Remembered) -> None:
         """Keep an ended task; the oldest one gives way."""
         self.recent[ended.task_id] = ended
         if len(self.recent) > RECENT_TASKS:

@@ -42,6 +42,8 @@ class Limits:
     max_open_tasks_per_client: int = 1_000
     #: Open tasks of the whole hub.
     max_open_tasks: int = 100_000
+    #: Bytes that the payloads, results and reasons of all open tasks take in memory.
+    max_open_bytes: int = 256 * MIB
     #: Events of one task.
     max_events_per_task: int = 10_000
     #: Participants of one task.

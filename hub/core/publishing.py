@@ -1,7 +1,7 @@
 """Commands on tasks: init, the reports of participants, cancel (docs/protocol.md §4, §5)."""
 
 from hub.core import lifecycle, reasons
-from hub.core.books import Books, Connection, Remembered, visible
+from hub.core.books import Books, Connection, Remembered, kept_bytes, visible
 from hub.core.decision import Decision, Desk, event_conflict, shown, unchanged, unknown_task
 from hub.core.errors import Code, Rejection, TaskNotLoaded
 from hub.core.facts import Created
@@ -10,7 +10,7 @@ from hub.core.limits import Limits
 from hub.core.offers import Offers
 from hub.core.task import Participant, Task, fingerprint
 from hub.core.turn import create, move, offer
-from hub.core.values import HUB, EventKind, ParticipantState
+from hub.core.values import HUB, Body, EventKind, ParticipantState
 
 _LOST = ParticipantState.LOST
 _STARTED = ParticipantState.STARTED
@@ -52,7 +52,7 @@ class Publishing:
             return self._init_again(known, command, client, created)
         if command.event_id in self.books.event_owner:
             raise event_conflict()
-        self._check_room(client)
+        self._check_room(client, command.payload)
         self._last_key += 1
         turn = create(
             key=self._last_key,
@@ -98,7 +98,7 @@ class Publishing:
             raise event_conflict()
         raise Rejection(Code.DUPLICATE_TASK, _TAKEN)
 
-    def _check_room(self, client: str) -> None:
+    def _check_room(self, client: str, payload: Body) -> None:
         limits = self._limits
         if self.refuses_new is not None:
             raise Rejection(Code.UNAVAILABLE, self.refuses_new, limit="min_free_disk_bytes")
@@ -108,6 +108,14 @@ class Publishing:
                 f"The hub has {limits.max_open_tasks} open tasks, its limit; try later.",
                 retry=True,
                 limit="max_open_tasks",
+            )
+        size = kept_bytes(payload)
+        if self.books.open_bytes + size > limits.max_open_bytes:
+            raise Rejection(
+                Code.LIMIT,
+                f"The payloads of open tasks would take more than {limits.max_open_bytes} bytes, "
+                "the hub's limit; try later, or send a smaller one.",
+                retry=size <= limits.max_open_bytes,
             )
         if self.books.open_by_client.get(client, 0) >= limits.max_open_tasks_per_client:
             raise Rejection(

@@ -1,11 +1,8 @@
 """The one door of this process, opened with its runtime."""
 
-import asyncio
-
 from hub import runtime as hub_runtime
 from hub.gateway.door import Door
 from hub.logs import logger
-from hub.pipeline import CHECK_DISK
 from hub.runtime import Runtime
 
 log = logger(__name__)
@@ -28,18 +25,13 @@ class Entrance:
     async def drain(self) -> None:
         """Take nobody in, commit what is under way, send everyone away with 1012."""
         runtime = await hub_runtime.running()
-        runtime.draining = True
         log.info(
             "hub_draining",
             connections=len(self._door.sessions()) if self._door else 0,
             open_tasks=len(runtime.pipeline.engine.books.open),
             waiting=runtime.pipeline.commit.waiting,
         )
-        try:
-            async with asyncio.timeout(runtime.limits.drain_timeout_ms / 1000):
-                await runtime.pipeline.freeze()
-        except TimeoutError:
-            log.error("drain_timed_out", waiting=runtime.pipeline.commit.waiting, help=CHECK_DISK)  # noqa: TRY400
+        await runtime.drain()
         if self._door is not None:
             self._door.drain()
 

@@ -147,6 +147,16 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         if pong and not self.close_sent:
             self.transport.write(pong)
 
+    def shutdown(self) -> None:
+        """Part of uvicorn: the server ends. One told to close before still has its time for that.
+
+        uvicorn would stop the clock of a peer that does not read, then wait for it in vain.
+        """
+        if self.close_sent and self.close_timer is not None:
+            self.transport.close()
+        else:
+            super().shutdown()
+
     async def send(self, message: Any) -> None:
         """Part of the ASGI interface."""
         await super().send(message)

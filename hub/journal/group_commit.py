@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from hub.core.decision import Decision
-from hub.core.facts import Fact
+from hub.core.facts import Event, Fact
 from hub.counts import Commits
 from hub.journal.port import Journal, JournalFailed
 from hub.logs import logger
@@ -22,9 +22,13 @@ from hub.logs import logger
 log = logger(__name__)
 
 #: Decisions in one transaction; more wait for the next, so that no batch takes long.
-MAX_BATCH = 1_024
-#: Decisions waiting, above which publishers are held back: they are read no further.
-MAX_BACKLOG = 8_192
+MAX_BATCH = 512
+#: Decisions waiting, above which publishers are held back: they are read no further. Whoever
+#: sends one frame waits behind all of these (8,192 kept a quiet client waiting for half a second).
+MAX_BACKLOG = 512
+#: Characters of bodies in one transaction, and waiting: a thousand frames may be a gigabyte.
+MAX_BATCH_SIZE = 1 << 21
+MAX_BACKLOG_SIZE = 1 << 21
 
 T = TypeVar("T")
 Job = Callable[[], None]
@@ -52,7 +56,9 @@ class GroupCommit:
         self._on_committed = on_committed
         self._on_failed = on_failed
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Decision] = deque()
+        #: each with its size
+        self._waiting: deque[tuple[Decision, int]] = deque()
+        self._waiting_size = 0
         self._in_flight: list[Decision] = []
         self._scheduled = False
         self._calm = asyncio.Event()
@@ -101,8 +107,10 @@ class GroupCommit:
 
     def add(self, decision: Decision) -> None:
         """Queue a decision. Those without facts wait their turn as well: one order for all."""
-        self._waiting.append(decision)
-        if len(self._waiting) > MAX_BACKLOG:
+        size = _size(decision)
+        self._waiting.append((decision, size))
+        self._waiting_size += size
+        if len(self._waiting) > MAX_BACKLOG or self._waiting_size > MAX_BACKLOG_SIZE:
             self._calm.clear()
         if not self._scheduled and not self._in_flight:
             # At the end of this loop turn, so that all of its frames share one sync.
@@ -111,10 +119,11 @@ class GroupCommit:
 
     def withdraw(self, keys: Collection[int]) -> list[Decision]:
         """Take waiting decisions about these tasks back."""
-        taken = [d for d in self._waiting if d.key in keys]
+        taken = [one for one in self._waiting if one[0].key in keys]
         if taken:
-            self._waiting = deque(d for d in self._waiting if d.key not in keys)
-        return taken
+            self._waiting = deque(one for one in self._waiting if one[0].key not in keys)
+            self._waiting_size -= sum(size for _, size in taken)
+        return [decision for decision, _ in taken]
 
     async def calm(self) -> None:
         """Wait until publishers may go on."""
@@ -152,8 +161,7 @@ class GroupCommit:
 
     def _start_batch(self) -> None:
         self._scheduled = False
-        waiting = self._waiting
-        batch = [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
+        batch = self._take_batch()
         if not batch:
             self._empty.set()
             return
@@ -166,6 +174,16 @@ class GroupCommit:
         else:
             self._committed(frozenset())
 
+    def _take_batch(self) -> list[Decision]:
+        waiting, size = self._waiting, 0
+        batch: list[Decision] = []
+        while waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_SIZE:
+            decision, its_size = waiting.popleft()
+            batch.append(decision)
+            size += its_size
+        self._waiting_size -= size
+        return batch
+
     def _committed(self, refused: frozenset[int]) -> None:
         batch, self._in_flight = self._in_flight, []
         self._on_committed(batch, refused)
@@ -174,14 +192,16 @@ class GroupCommit:
     def _failed(self, cause: BaseException) -> None:
         self.counts.failures += 1
         # Decisions that wait were made on top of those that failed: they fail with them.
-        batch = [*self._in_flight, *self._waiting]
+        batch = [*self._in_flight, *(decision for decision, _ in self._waiting)]
         self._in_flight = []
         self._waiting.clear()
+        self._waiting_size = 0
         self._on_failed(batch, cause)
         self._next()
 
     def _next(self) -> None:
-        if len(self._waiting) <= MAX_BACKLOG // 2:
+        low = MAX_BACKLOG // 2, MAX_BACKLOG_SIZE // 2
+        if len(self._waiting) <= low[0] and self._waiting_size <= low[1]:
             self._calm.set()
         if not self._scheduled:
             self._start_batch()
@@ -216,6 +236,15 @@ class GroupCommit:
             # The loop was closed without a drain (the process is going down): what is
             # committed is safe, and nobody is left to be told.
             self._jobs.put(None)
+
+
+def _size(decision: Decision) -> int:
+    """Characters of the bodies that a decision stores."""
+    size = 0
+    for fact in decision.facts:
+        if type(fact) is Event and fact.body is not None:
+            size += len(fact.body)
+    return size
 
 
 def _settle(future: asyncio.Future[T], result: T, error: BaseException | None) -> None:

@@ -4,6 +4,7 @@ Written from docs/protocol.md, without a look at how the core does it.
 """
 
 import json
+import sys
 from collections import defaultdict
 
 from hub.core.decision import Decision
@@ -35,11 +36,17 @@ def _audit_tasks(world: World) -> None:
         assert task.offered == states.count(ParticipantState.OFFERED)
         assert task.started == states.count(ParticipantState.STARTED)
     assert len(books.open) == len(books.by_key)
+    assert books.open_bytes == sum(map(_kept_bytes, books.by_key.values()))
     for decision in world.decisions:
         if decision.key in world.facts:
             audit_events(world.facts[decision.key])
             _audit_limits(world, decision.key)
             _audit_moves(world, decision)
+
+
+def _kept_bytes(task: Task) -> int:
+    bodies = [task.init.body, *(p.body for p in task.participants.values())]
+    return sum(sys.getsizeof(body) for body in bodies if body is not None)
 
 
 def _audit_limits(world: World, key: int) -> None:

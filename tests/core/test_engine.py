@@ -3,6 +3,9 @@
 How to read the stories: ``tests/core/helpers.py``.
 """
 
+import sys
+
+import msgspec
 import pytest
 
 from hub.core import inputs
@@ -467,6 +470,27 @@ LIMITS = {
         r init task=c   | c:init r > r
         """,
     ),
+    "bytes of open tasks: results count, and always pass": (
+        {"max_open_bytes": 3 * sys.getsizeof("12")},
+        """
+        a sub
+        b sub
+        p init payload=12          | init p > p a b
+        q init task=b payload=12   | b:init q > q a b
+        r init task=c payload=123  | refused limit > r
+        r init task=c payload=12   | c:init r > r a b
+        r init task=d payload=1    | refused limit > r
+        p cancel                   | fail p cancelled > p a b
+                                   | end hub > p a b
+        a success 34 task=b        | b:start a > q a b
+                                   | b:success a 34 > q a b
+        r init task=d payload=1    | refused limit > r
+        b success 56 task=b        | b:start b > q a b
+                                   | b:drop b =success 56 > q a b
+                                   | b:end hub > q a b
+        r init task=d payload=12   | d:init r > r a b
+        """,
+    ),
     "subscriptions of a connection": (
         {"max_subscriptions": 2},
         """
@@ -533,6 +557,26 @@ def test_a_full_hub_says_that_it_may_pass() -> None:
         world.engine.decide(an_init(task_id="u", event_id="other"), world.now)
     assert refused.value.retry
     assert "1 open tasks" in refused.value.message
+
+
+def test_a_hub_full_of_payloads_says_whether_it_may_pass() -> None:
+    room = sys.getsizeof("12") + sys.getsizeof("345")
+    world = check("p init payload=12 | init p > p", max_open_bytes=room)
+
+    def refusal(payload: str) -> Rejection:
+        command = msgspec.structs.replace(an_init(task_id="u", event_id="other"), payload=payload)
+        with pytest.raises(Rejection) as refused:
+            world.engine.decide(command, world.now)
+        return refused.value
+
+    assert refusal("3456").retry
+    assert not refusal("3" * room).retry, "not even alone"
+    assert f"more than {room} bytes" in refusal("3456").message
+    world.do(inputs.Cancel(connection="p", task_id="t"))
+    assert isinstance(
+        world.do(msgspec.structs.replace(an_init(task_id="u", event_id="o"), payload="3456"))[0],
+        Deliver,
+    )
 
 
 def test_a_hub_that_takes_no_new_tasks_says_why() -> None:

@@ -122,6 +122,28 @@ async def test_a_full_line_holds_publishers_back(
     held[3].close()  # type: ignore[union-attr]
 
 
+async def test_large_bodies_make_small_batches_and_a_short_line(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that tells a publisher of ten megabytes at once would overflow its outbox."""
+    monkeypatch.setattr("hub.journal.group_commit.MAX_BATCH_SIZE", 2_000)
+    monkeypatch.setattr("hub.journal.group_commit.MAX_BACKLOG_SIZE", 2_500)
+    publisher = world.connect("p")
+    world.journal.hold = asyncio.Event()
+    large = [_init(f"t{n}").replace("null", '"' + "x" * 998 + '"') for n in range(6)]
+    assert world.pipeline.receive(publisher, large[0]) is None
+    await asyncio.sleep(0)  # the first one is being written
+    held = [world.pipeline.receive(publisher, text) for text in large[1:]]
+    assert held[:2] == [None, None]
+    assert all(one is not None for one in held[2:]), "over 2,500 wait"
+    world.journal.hold.set()
+    await asyncio.gather(*filter(None, held))
+    await world.settle()
+    assert len(publisher.events()) == 6
+    assert world.journal.commits == 4, "1, 2, 2 and 1 of them"
+    assert world.pipeline.commit._waiting_size == 0
+
+
 async def test_a_taken_task_id_is_found_in_the_history() -> None:
     first = World(Limits())
     publisher, service = first.connect("p"), first.connect("s")

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import resource
 import socket
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         """Part of BaseCommand."""
         catch_strays()
         logging.captureWarnings(capture=True)
+        _allow_open_files()
         self._migrate()
         listener = _listen(host, port)
         config = _config(host)
@@ -82,6 +84,12 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65_535:
         raise ArgumentTypeError("a port is a number from 0 to 65535")
     return port
+
+
+def _allow_open_files() -> None:
+    """As many as the system lets us: systemd and most shells give 1,024 to who does not ask."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(host: str, port: int) -> socket.socket:
