@@ -117,11 +117,21 @@ class SqliteJournal:
             yield connection
             connection.execute("COMMIT")
         except BaseException as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            self._roll_back(connection)
             if isinstance(error, sqlite3.Error):
                 raise JournalFailed(f"cannot write: {error}") from error
             raise
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # Closed, it lets go of its transaction; kept, it would fail every later batch.
+            with self._lock:
+                self._connections.remove(connection)
+            del self._local.writing
+            connection.close()
 
     # Writing
 

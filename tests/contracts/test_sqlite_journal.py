@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,29 @@ def test_a_full_disk_stores_nothing_and_passes(sqlite_journal: SqliteJournal) ->
     writer.execute("PRAGMA max_page_count = 1000000")
     assert sqlite_journal.commit(Source(2, last_key=10).init("small")) == frozenset()
     assert sqlite_journal.load("before") is not None
+
+
+def test_a_failed_rollback_costs_its_batch_and_no_other(
+    sqlite_journal: SqliteJournal, history_file: Path
+) -> None:
+    class NoRollback(sqlite3.Connection):
+        """As on a disk that takes nothing any more."""
+
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            if sql == "ROLLBACK":
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, *parameters)
+
+    stuck = NoRollback(history_file, isolation_level=None)
+    sqlite_journal._local.writing = stuck
+    sqlite_journal._connections.append(stuck)
+    source = Source()
+    sqlite_journal.commit(source.init("t"))
+    first, second = source.report("t", "start"), source.report("t", "update", "1")
+    with pytest.raises(JournalFailed, match="version"):
+        sqlite_journal.commit(second)
+    sqlite_journal.commit(first)
+    sqlite_journal.commit(second)
 
 
 def test_presence_rows(sqlite_journal: SqliteJournal, history_file: Path) -> None:
