@@ -97,8 +97,10 @@ class SqliteJournal:
 
     def _connect(self) -> sqlite3.Connection:
         # Each thread has its own; only close() is called from another one.
+        # Never made here: only the migrations make tables.
         return sqlite3.connect(
-            self._path,
+            f"{self._path.absolute().as_uri()}?mode=rw",
+            uri=True,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,

@@ -19,10 +19,20 @@ from tests.contracts.test_journal import Source, by_task
 
 
 def test_a_missing_table_names_the_command(tmp_path: Path) -> None:
-    journal = SqliteJournal(tmp_path / "empty.sqlite3")
+    path = tmp_path / "empty #1?.sqlite3"
+    path.touch()
+    journal = SqliteJournal(path)
+    with pytest.raises(JournalFailed, match=r"no such table.*manage\.py migrate"):
+        journal.open()
+    journal.close()
+
+
+def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "nowhere.sqlite3")
     with pytest.raises(JournalFailed, match=r"manage\.py migrate"):
         journal.open()
     journal.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_task_at_another_version_rolls_everything_back(sqlite_journal: SqliteJournal) -> None:
