@@ -145,12 +145,15 @@ class SqliteJournal:
             if _write(connection, "insert_tasks", rows.new_tasks) < len(rows.new_tasks):
                 refused = _refused(connection, rows.new_tasks)
                 rows.drop(refused)
-            if _write(connection, "change_tasks", rows.changed_tasks) < len(rows.changed_tasks):
+            if _write(connection, "change_tasks", rows.changed_tasks) != len(rows.changed_tasks):
                 raise JournalFailed("a task is not at the version it was decided at")
             _write(connection, "insert_events", rows.events)
             _write(connection, "insert_participants", rows.new_participants)
-            _write(connection, "change_participants", rows.changed_participants)
-            _write(connection, "move_windows", rows.windows)
+            changed = rows.changed_participants
+            if _write(connection, "change_participants", changed) != len(changed):
+                raise JournalFailed("a participant that changed is not stored")
+            if _write(connection, "move_windows", rows.windows) != len(rows.windows):
+                raise JournalFailed("a task whose start window moved is not stored")
         return refused
 
     def record_presence(

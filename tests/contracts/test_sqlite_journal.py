@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from hub.core.facts import Fact
+from hub.core.facts import Closed, Fact, Moved, WindowMoved
 from hub.core.presence import Presence
 from hub.core.task import fold
+from hub.core.values import ParticipantState
 from hub.journal.port import JournalFailed
 from hub.journal.sqlite import SqliteJournal
 from hub.journal.statements import statements
@@ -44,6 +45,25 @@ def test_a_task_at_another_version_rolls_everything_back(sqlite_journal: SqliteJ
     assert sqlite_journal.load("new") is None
     sqlite_journal.commit(first)
     sqlite_journal.commit(second)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Moved(task=1, participant=9, connection="a", at=1),
+        Closed(task=9, participant=1, state=ParticipantState.DROPPED, at=1),
+        WindowMoved(task=9, start_deadline=1, at=1),
+    ],
+    ids=lambda change: type(change).__name__,
+)
+def test_a_change_of_what_is_not_stored_rolls_everything_back(
+    sqlite_journal: SqliteJournal, change: Fact
+) -> None:
+    source = Source()
+    sqlite_journal.commit(source.init("t"))
+    with pytest.raises(JournalFailed, match="not stored"):
+        sqlite_journal.commit([*source.init("new"), change])
+    assert sqlite_journal.load("new") is None
 
 
 def test_one_outcome_and_one_end_are_the_databases_word_too(
