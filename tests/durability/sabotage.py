@@ -1,0 +1,78 @@
+"""Hubs that break a promise: each check here must fail for the one that breaks its promise.
+
+Named as ``HubProcess(sabotage="tests.durability.sabotage:<function>")``.
+"""
+
+import itertools
+import sqlite3
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from hub.core.decision import Decision
+from hub.core.facts import Fact
+from hub.core.task import Task
+from hub.journal import sqlite
+from hub.journal.group_commit import GroupCommit
+from hub.journal.rows import Row
+from hub.journal.sqlite import SqliteJournal
+from hub.pipeline import Pipeline
+
+#: What a slow disk takes to sync: long enough that some kill comes before it has.
+SLOW_SYNC_S = 0.05
+
+
+def tells_before_the_commit() -> None:
+    """Effects are performed as soon as they are decided."""
+    queue = Pipeline._queue
+
+    def hasty(self: Pipeline, decisions: list[Decision]) -> None:
+        for decision in decisions:
+            self._perform(decision.effects)
+        queue(self, [msgspec.structs.replace(decision, effects=[]) for decision in decisions])
+
+    Pipeline._queue = hasty  # type: ignore[method-assign]
+    _slow_disk()
+
+
+def reports_commits_early() -> None:
+    """A batch counts as committed before it is."""
+
+    def early(self: GroupCommit, facts: list[Fact]) -> None:
+        self._call(self._committed, frozenset())
+        self._journal.commit(facts)
+
+    GroupCommit._commit = early  # type: ignore[method-assign]
+    _slow_disk()
+
+
+def _slow_disk() -> None:
+    commit = SqliteJournal.commit
+
+    def slow(self: SqliteJournal, facts: Sequence[Fact]) -> frozenset[int]:
+        time.sleep(SLOW_SYNC_S)
+        return commit(self, facts)
+
+    SqliteJournal.commit = slow  # type: ignore[method-assign]
+
+
+def loses_one_event_in_a_hundred() -> None:
+    """Some events are never stored."""
+    write, count = sqlite._write, itertools.count(1)
+
+    def forgetful(connection: sqlite3.Connection, name: str, rows: Sequence[Row]) -> int:
+        if name == "insert_events":
+            rows = [row for row in rows if next(count) % 100]
+        return write(connection, name, rows)
+
+    sqlite._write = forgetful
+
+
+def forgets_open_tasks() -> None:
+    """Nothing is recovered after a restart."""
+
+    def nothing(self: SqliteJournal) -> list[Task]:
+        return []
+
+    SqliteJournal.load_open = nothing  # type: ignore[method-assign]
