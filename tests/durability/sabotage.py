@@ -76,3 +76,14 @@ def forgets_open_tasks() -> None:
         return []
 
     SqliteJournal.load_open = nothing  # type: ignore[method-assign]
+
+
+def recovers_slowly() -> None:
+    """Clients wait until it has thought about its past."""
+    load_open = SqliteJournal.load_open
+
+    def slow(self: SqliteJournal) -> list[Task]:
+        time.sleep(2)
+        return load_open(self)
+
+    SqliteJournal.load_open = slow  # type: ignore[method-assign]
