@@ -47,9 +47,13 @@ async def ready_after(hub: HubProcess) -> float:
     hub.start()
     assert hub.process is not None
     async with V1Peer(hub.url, "operator", hub.keys["operator"]):
-        took = time.monotonic() - began
-        _, waited_ns, _ = Path(f"/proc/{hub.process.pid}/schedstat").read_text().split()
-    return took - int(waited_ns) / 1e9
+        return time.monotonic() - began - waited_to_run(hub.process.pid)
+
+
+def waited_to_run(pid: int) -> float:
+    """Seconds that the main thread of a process was kept waiting for a processor."""
+    _, waited_ns, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    return int(waited_ns) / 1e9
 
 
 async def check_ready_in_time(hub: HubProcess) -> None:
