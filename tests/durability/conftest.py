@@ -1,10 +1,12 @@
 """Hubs for the durability tests."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.durability.trace import STRACE
 from tests.hub_process import HubProcess
 
 
@@ -28,3 +30,18 @@ def new_hub(tmp_path: Path, prepared: HubProcess) -> Iterator[Callable[..., HubP
     yield make
     for hub in made:
         hub.close()
+
+
+def need(what: object, how: str) -> None:
+    """Skip a test that lacks something of the system; where all of it has to be there, fail."""
+    if what:
+        return
+    if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1":
+        pytest.fail(how)
+    pytest.skip(how)
+
+
+@pytest.fixture
+def strace() -> None:
+    """The tracer."""
+    need(STRACE, "strace is not installed: apt-get install strace")

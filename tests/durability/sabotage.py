@@ -87,3 +87,15 @@ def recovers_slowly() -> None:
         return load_open(self)
 
     SqliteJournal.load_open = slow  # type: ignore[method-assign]
+
+
+def does_not_sync() -> None:
+    """SQLite leaves it to the system when the disk gets what was written."""
+    connect = SqliteJournal._connect_to_write
+
+    def unsynced(self: SqliteJournal) -> sqlite3.Connection:
+        connection = connect(self)
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+    SqliteJournal._connect_to_write = unsynced  # type: ignore[method-assign]
