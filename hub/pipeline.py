@@ -47,7 +47,7 @@ from hub.router.port import Sink
 
 log = logging.getLogger("hub.pipeline")
 
-#: Pause before the journal is read again after it could not be.
+#: Pause before the journal is read again after it could not be, or had failed again at once.
 RECOVERY_PAUSE_S = 1.0
 
 _UNAVAILABLE = "The hub could not store this; nothing was changed. Send it again in a moment."
@@ -79,6 +79,7 @@ class Pipeline:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
         self._recovering = False
+        self._recovered_at = float("-inf")
         self._frozen = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -233,6 +234,8 @@ class Pipeline:
             self._spawn(self._recover())
 
     async def _recover(self) -> None:
+        # What is due when it is read fails at once on a disk that is still full.
+        await asyncio.sleep(self._recovered_at + RECOVERY_PAUSE_S - self._loop.time())
         while True:
             try:
                 await self.commit.drained()
@@ -242,6 +245,7 @@ class Pipeline:
                 log.exception("open tasks could not be read; trying again")
                 await asyncio.sleep(RECOVERY_PAUSE_S)
         self._recovering = False
+        self._recovered_at = self._loop.time()
         self.restore(tasks)
 
     def restore(self, tasks: list[Task]) -> None:

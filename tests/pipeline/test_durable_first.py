@@ -78,6 +78,35 @@ async def test_a_failed_commit_is_told_and_leaves_nothing(world: World) -> None:
     assert publisher.events("lost") == ["init"]
 
 
+async def test_a_journal_that_fails_again_at_once_is_given_a_pause(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause, over = asyncio.Event(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if seconds > 0:
+            pause.set()
+            await over.wait()
+
+    publisher = world.connect("p")
+    await world.publish(publisher, "due")
+    monkeypatch.setattr("hub.pipeline.asyncio.sleep", sleep)
+    world.journal.fail_next = 1_000_000
+    world.now += 100_000
+    world.pipeline._tick()
+    async with asyncio.timeout(10):
+        await pause.wait()
+    before = world.journal.commits
+    world.pipeline.receive(publisher, _init("new"))
+    assert publisher.codes() == ["unavailable"]
+    assert world.journal.commits == before
+    world.journal.fail_next = 0
+    over.set()
+    await world.settle()
+    await world.advance(0)
+    assert publisher.events("due") == ["init", "fail", "end"]
+
+
 async def test_what_waited_behind_a_failed_batch_fails_with_it(world: World) -> None:
     publisher = world.connect("p")
     world.journal.hold = asyncio.Event()
