@@ -51,8 +51,8 @@ class SqliteJournal:
             self._reading.execute(_READ["last_key"])
         except sqlite3.Error as error:
             raise JournalFailed(
-                f"The tables of the history are not in {self._path} ({error}); "
-                "make them with: manage.py migrate"
+                f"The history in {self._path} cannot be read ({error}). If its tables are missing, "
+                "make them with: manage.py migrate; if its disk is full, make room."
             ) from error
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """Hubs for the durability tests."""
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from tests.durability.trace import STRACE
 from tests.hub_process import HubProcess
+
+SMALL_DISK_MIB = 24
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +24,11 @@ def new_hub(tmp_path: Path, prepared: HubProcess) -> Iterator[Callable[..., HubP
     """Makes hubs, not yet started, each with a copy of that database."""
     made: list[HubProcess] = []
 
-    def make(kind: type[HubProcess] = HubProcess, **options: str) -> HubProcess:
-        directory = tmp_path / f"hub{len(made)}"
-        directory.mkdir()
+    def make(
+        kind: type[HubProcess] = HubProcess, *, directory: Path | None = None, **options: str
+    ) -> HubProcess:
+        directory = directory or tmp_path / f"hub{len(made)}"
+        directory.mkdir(exist_ok=True)
         made.append(kind("uvicorn", directory, **options).copy_of(prepared))
         return made[-1]
 
@@ -45,3 +50,15 @@ def need(what: object, how: str) -> None:
 def strace() -> None:
     """The tracer."""
     need(STRACE, "strace is not installed: apt-get install strace")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with little room, mounted."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MIB}m", "tmpfs", str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    need(done.returncode == 0, f"mounting a tmpfs needs root and mount(8): {done.stderr}")
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)

@@ -32,7 +32,9 @@ _SHOWN: Final = 12
 class Ledger:
     """Common to all peers of one hub."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_be_unavailable: bool = False) -> None:
+        #: whether the hub may refuse for want of a disk; what it refuses so may be sent again
+        self.may_be_unavailable = may_be_unavailable
         #: eventId → the command that was sent, once or more often
         self.sent: dict[str, JSON] = {}
         #: taskId → eventId → the message, as whoever was told most of it was
@@ -53,6 +55,8 @@ class Ledger:
         event_id = message.get("eventId", "")
         if message["status"] == "error":
             why = str(message.get("code") or message["error"])
+            if why == "unavailable" and self.may_be_unavailable:
+                return
             self.refused[event_id] = why
             if why not in REFUSALS:
                 self.faults.append(f"refused: {message}")

@@ -3,18 +3,23 @@
 Named as ``HubProcess(sabotage="tests.durability.sabotage:<function>")``.
 """
 
+import asyncio
 import itertools
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
+from hub import pipeline
 from hub.core.decision import Decision
 from hub.core.facts import Fact
 from hub.core.task import Task
+from hub.housekeeping import Housekeeping
 from hub.journal import sqlite
 from hub.journal.group_commit import GroupCommit
+from hub.journal.port import JournalFailed
 from hub.journal.rows import Row
 from hub.journal.sqlite import SqliteJournal
 from hub.pipeline import Pipeline
@@ -99,3 +104,28 @@ def does_not_sync() -> None:
         return connection
 
     SqliteJournal._connect_to_write = unsynced  # type: ignore[method-assign]
+
+
+def does_not_watch_the_disk() -> None:
+    """However little room there is, new tasks are taken."""
+
+    async def asleep(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    Housekeeping.watch_disk = asleep  # type: ignore[method-assign, assignment]
+
+
+def takes_failed_commits_for_done() -> None:
+    """What could not be stored is told all the same."""
+
+    def hopeful(self: GroupCommit, facts: list[Fact]) -> None:
+        with suppress(JournalFailed):
+            self._journal.commit(facts)
+        self._call(self._committed, frozenset())
+
+    GroupCommit._commit = hopeful  # type: ignore[method-assign]
+
+
+def does_not_pause_on_a_full_disk() -> None:
+    """It tries again at once, and logs each time."""
+    pipeline.RECOVERY_PAUSE_S = 0
