@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.durability.shifted_clock import LIBRARY
 from tests.durability.trace import STRACE
 from tests.hub_process import HubProcess
 
@@ -62,3 +63,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     need(done.returncode == 0, f"mounting a tmpfs needs root and mount(8): {done.stderr}")
     yield directory
     subprocess.run(["umount", str(directory)], check=True)
+
+
+@pytest.fixture
+def faketime() -> None:
+    """The library that shifts a process's clock."""
+    need(LIBRARY.exists(), f"{LIBRARY} is not there: apt-get install faketime")
