@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.durability.ledger import DATABASE, Ledger, check, snapshot
 from tests.durability.load import LegacyService, Party, Publisher, Service
-from tests.hub_process import HubProcess
+from tests.hub_process import START_TIMEOUT_S, HubProcess
 from tests.peers import V1Peer
 
 #: Short, so that every task of a run ends soon.
@@ -54,9 +54,11 @@ class Figures:
         )
 
 
-async def kill_often(hub: HubProcess, scratch: Path, *, seed: str, kills: int) -> Figures:
+async def kill_often(
+    hub: HubProcess, scratch: Path, *, seed: str, kills: int, ledger: Ledger | None = None
+) -> Figures:
     """Kill a prepared hub so many times, then let all tasks end. Raises AssertionError."""
-    run = _Run(hub, scratch, seed)
+    run = _Run(hub, scratch, seed, ledger or Ledger())
     with run.parties():
         for _ in range(kills):
             await run.up()
@@ -72,10 +74,10 @@ async def kill_often(hub: HubProcess, scratch: Path, *, seed: str, kills: int) -
 
 
 class _Run:
-    def __init__(self, hub: HubProcess, scratch: Path, seed: str) -> None:
+    def __init__(self, hub: HubProcess, scratch: Path, seed: str, ledger: Ledger) -> None:
         self.hub, self.scratch = hub, scratch
         self.random = random.Random(seed)
-        self.ledger = Ledger()
+        self.ledger = ledger
         self.figures = Figures()
         self.publishers = [
             Publisher(hub, name, self.ledger, seed, flight) for name, flight in PUBLISHERS.items()
@@ -108,7 +110,8 @@ class _Run:
         """Start the hub and let everyone in."""
         began = time.monotonic()
         await asyncio.to_thread(self.hub.start)
-        async with V1Peer(self.hub.url, "operator", self.hub.keys["operator"]):
+        key = self.hub.keys["operator"]
+        async with V1Peer(self.hub.url, "operator", key, timeout=START_TIMEOUT_S):
             ready = time.monotonic() - began
         self._up_since = time.time()
         self.figures.slowest_ready_s = max(self.figures.slowest_ready_s, ready)

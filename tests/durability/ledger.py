@@ -118,6 +118,7 @@ def _task_problems(
         yield from _told_otherwise(story, ledger.told[task_id])
         yield from _sent_otherwise(story, ledger.sent)
         yield from _disorder(story, ended=ended)
+        yield from _misplaced(story)
         yield from _untruths(story)
 
 
@@ -179,6 +180,19 @@ def _disorder(story: Story, *, ended: bool) -> Iterator[str]:
         yield f"{name} went {kinds}"
     if ended and (ends, outcomes) != (1, 1):
         yield f"{name} has not ended: {kinds}"
+
+
+def _misplaced(story: Story) -> Iterator[str]:
+    """Participants that are elsewhere than their last event put them.
+
+    Whoever was at work may have been closed without a word: by a deadline, a claim, the end.
+    """
+    for part in story.participants:
+        said = [e["participant_state"] for e in story.events if e["participant"] == part["number"]]
+        last = [state for state in said if state is not None][-1:] or ["offered"]
+        closed = ["dropped", "timed out"] if last[0] in ("offered", "started") else []
+        if part["state"] not in (*last, *closed):
+            yield f"{story.task['task_id']} has {dict(part)}, who was last {last[0]}"
 
 
 def _untruths(story: Story) -> Iterator[str]:

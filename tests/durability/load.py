@@ -136,7 +136,8 @@ class Party:
 
     async def _send(self, command: JSON) -> None:
         if self.peer is not None:
-            with suppress(WebSocketException):  # gone: it is sent again
+            # Gone: it is sent again. At fault: the conversation says so.
+            with suppress(WebSocketException, AssertionError):
                 await self.peer.send(command)
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:

@@ -13,8 +13,10 @@ from contextlib import suppress
 import msgspec
 
 from hub import pipeline, runtime
+from hub.core import publishing
 from hub.core.decision import Decision
 from hub.core.facts import Fact
+from hub.core.publishing import Publishing
 from hub.core.task import Task
 from hub.housekeeping import Housekeeping
 from hub.journal import sqlite
@@ -72,6 +74,16 @@ def loses_one_event_in_a_hundred() -> None:
         return write(connection, name, rows)
 
     sqlite._write = forgetful
+
+
+def stores_repeats() -> None:
+    """An event that is sent again happens again."""
+
+    def never(*_: object) -> None:
+        return None
+
+    publishing._stored = never  # type: ignore[assignment]
+    Publishing._check_event_id = never  # type: ignore[method-assign, assignment]
 
 
 def forgets_open_tasks() -> None:

@@ -15,6 +15,7 @@ KILLS = 10
 NewHub = Callable[..., HubProcess]
 
 
+@pytest.mark.timeout(300)
 async def test_what_was_told_survives_kills_at_random(new_hub: NewHub, tmp_path: Path) -> None:
     seed = os.environ.get("TASKHUB_TEST_SEED") or secrets.token_hex(4)
     say(f"seed {seed}")
@@ -22,6 +23,7 @@ async def test_what_was_told_survives_kills_at_random(new_hub: NewHub, tmp_path:
     figures = await kill_often(hub, tmp_path / "dead", seed=seed, kills=KILLS)
     say(str(figures))
     assert figures.events > 100 * KILLS
+    assert figures.resent > KILLS, "no kill came in the middle of anything"
     assert not hub.troubles()
 
 
@@ -31,11 +33,12 @@ async def test_what_was_told_survives_kills_at_random(new_hub: NewHub, tmp_path:
         "tells_before_the_commit",
         "reports_commits_early",
         "loses_one_event_in_a_hundred",
+        "stores_repeats",
         "forgets_open_tasks",
     ],
 )
 async def test_a_spoiled_hub_does_not(new_hub: NewHub, tmp_path: Path, sabotage: str) -> None:
     hub = new_hub(sabotage=f"tests.durability.sabotage:{sabotage}", **TIMINGS)
-    with pytest.raises(AssertionError, match=r"problems|never ended") as failed:
+    with pytest.raises(AssertionError, match=r"problems|never ended|a second time") as failed:
         await kill_often(hub, tmp_path / "dead", seed=sabotage, kills=4)
     say(str(failed.value)[:1000])
