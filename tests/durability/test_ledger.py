@@ -27,7 +27,7 @@ DAMAGE = {
     "UPDATE hub_task SET outcome = 'success' WHERE outcome = 'fail'": "and folds to",
     "UPDATE hub_participation SET state = 'lost' WHERE task = {told}": "who was last",
     "UPDATE hub_participation SET state = 'dropped', body = NULL WHERE task = {told}": "ended by",
-    "UPDATE hub_task_event SET event_id = 'x' WHERE task = {told} AND seq < 3": "stored more than once",
+    "UPDATE hub_task_event SET event_id = 'x' WHERE task = {told} AND seq < 3": "more than once",
 }
 
 
