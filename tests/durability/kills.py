@@ -21,10 +21,14 @@ TIMINGS: Final = {
     "TASKHUB_END_TIMEOUT_MS": "5000",
     "TASKHUB_RESUME_GRACE_MS": "800",
 }
-#: Seconds under load before a kill, at most; one kill in five comes at once.
+#: Seconds under load before a kill, at most.
 LIFE_S: Final = 0.6
+#: How many of the kills come before the hub lets clients in: while it recovers.
+EARLY: Final = 0.15
 #: Seconds of a living hub that a task may outlast its end deadline, before it counts as forgotten.
 OVERDUE_S: Final = 3.0
+#: Seconds in which everything must be over, once nothing new is published.
+ALL_OVER_S: Final = 60.0
 PUBLISHERS: Final = {"web": 15, "shop": 15}
 SERVICES: Final = ("a", "b", "team", "team")
 
@@ -61,7 +65,10 @@ async def kill_often(
     run = _Run(hub, scratch, seed, ledger or Ledger())
     with run.parties():
         for _ in range(kills):
-            await run.up()
+            if run.random.random() < EARLY:
+                await run.start()
+            else:
+                await run.up()
             await run.kill()
         await run.up()
         await run.all_over()
@@ -106,10 +113,14 @@ class _Run:
             if task.done():
                 task.result()
 
+    async def start(self) -> None:
+        """Start the hub: it listens, and recovers before it answers."""
+        await asyncio.to_thread(self.hub.start)
+
     async def up(self) -> None:
         """Start the hub and let everyone in."""
         began = time.monotonic()
-        await asyncio.to_thread(self.hub.start)
+        await self.start()
         key = self.hub.keys["operator"]
         async with V1Peer(self.hub.url, "operator", key, timeout=START_TIMEOUT_S):
             ready = time.monotonic() - began
@@ -121,8 +132,7 @@ class _Run:
 
     async def kill(self) -> None:
         """Kill it at a moment nobody chose, and look at what it leaves."""
-        if self.random.random() > 0.2:
-            await asyncio.sleep(self.random.uniform(0, LIFE_S))
+        await asyncio.sleep(self.random.uniform(0, LIFE_S))
         for party in self.all:
             party.may_connect.clear()
         await asyncio.to_thread(self.hub.kill)
@@ -137,10 +147,12 @@ class _Run:
         """Publish nothing more, and wait until every task has ended and everyone knows."""
         for publisher in self.publishers:
             publisher.stopping = True
+        until = time.monotonic() + ALL_OVER_S
         while waiting := [*self._open_tasks(), *self._unanswered()]:
             self._judge()
+            assert time.monotonic() < until, f"never ended, or not answered: {waiting}"
             overdue = [task for task in self._open_tasks() if self._overdue(task)]
-            assert not overdue, f"never ended: {overdue}; not answered: {waiting}"
+            assert not overdue, f"never ended: {overdue}"
             await asyncio.sleep(0.05)
 
     def _unanswered(self) -> list[str]:

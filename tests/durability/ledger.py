@@ -176,7 +176,7 @@ def _disorder(story: Story, *, ended: bool) -> Iterator[str]:
     if seqs != list(range(1, story.task["seq"] + 1)):
         yield f"{name} is at {story.task['seq']} and has events {seqs}"
     ends, outcomes = kinds.count("end"), kinds.count("success") + kinds.count("fail")
-    if kinds[0] != "init" or ends > 1 or outcomes > 1 or "end" in kinds[:-1]:
+    if kinds[:1] != ["init"] or ends > 1 or outcomes > 1 or "end" in kinds[:-1]:
         yield f"{name} went {kinds}"
     if ended and (ends, outcomes) != (1, 1):
         yield f"{name} has not ended: {kinds}"
@@ -216,7 +216,7 @@ def _untruths(story: Story) -> Iterator[str]:
                 "start-timeout": not started and event["at"] >= task["start_deadline"],
                 "end-timeout": event["at"] >= task["end_deadline"],
                 "service-lost": "lost" in states,
-            }[reason["code"]]
+            }.get(reason["code"], False)
         if not true:
             yield f"{task['task_id']} ended by {dict(event)} while its participants are {states}"
 

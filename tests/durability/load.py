@@ -87,7 +87,9 @@ class Party:
         self.unanswered: dict[str, JSON] = {}
         self.peer: HeardV1 | HeardLegacy | None = None
         self.may_connect = asyncio.Event()
+        #: set while it has no connection
         self.gone = asyncio.Event()
+        self.gone.set()
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:

@@ -22,7 +22,7 @@ async def test_what_was_told_survives_kills_at_random(new_hub: NewHub, tmp_path:
     hub = new_hub(**TIMINGS)
     figures = await kill_often(hub, tmp_path / "dead", seed=seed, kills=KILLS)
     say(str(figures))
-    assert figures.events > 100 * KILLS
+    assert figures.events > 30 * KILLS
     assert figures.resent > KILLS, "no kill came in the middle of anything"
     assert not hub.troubles()
 
