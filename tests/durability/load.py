@@ -22,6 +22,8 @@ IDLE_ACTION: Final = "idle:work"
 RETRY_S: Final = 0.02
 #: How often a frame is sent twice at once, and a task goes where nobody is.
 TWICE, IDLE = 0.05, 0.03
+#: Answered commands that a client sends again on each connection.
+REPEATS: Final = 3
 #: What a service does with a task, and how often: the events it sends, in order.
 WORK: Final = {
     ("start", "update", "success"): 50,
@@ -85,6 +87,8 @@ class Party:
         self.random = random.Random(f"{seed} {name}")
         #: eventId → command, in the order they were first sent
         self.unanswered: dict[str, JSON] = {}
+        #: commands that were answered by their event
+        self.answered: list[JSON] = []
         self.peer: HeardV1 | HeardLegacy | None = None
         self.may_connect = asyncio.Event()
         #: set while it has no connection
@@ -115,14 +119,17 @@ class Party:
         await self.greet()
         while True:
             message = await peer.next_message(timeout=3600)
-            self.unanswered.pop(message.get("eventId", ""), None)
+            command = self.unanswered.pop(message.get("eventId", ""), None)
+            if command is not None and "event" in message:
+                self.answered.append(command)
             await self.hear(message)
 
     async def greet(self) -> None:
-        """The first frames of a connection."""
-        for event_id, command in list(self.unanswered.items()):
+        """The first frames of a connection: what is not answered, and a little that is."""
+        forgetful = self.random.sample(self.answered, min(REPEATS, len(self.answered)))
+        for command in [*self.unanswered.values(), *forgetful]:
             if isinstance(self.peer, HeardV1):
-                self.peer.again(event_id)
+                self.peer.again(command["eventId"])
             await self._send(command)
 
     async def hear(self, message: JSON) -> None:

@@ -17,7 +17,7 @@ NewHub = Callable[..., HubProcess]
 
 @pytest.mark.timeout(300)
 async def test_what_was_told_survives_kills_at_random(new_hub: NewHub, tmp_path: Path) -> None:
-    seed = os.environ.get("TASKHUB_TEST_SEED") or secrets.token_hex(4)
+    seed = os.environ.get("SOAK_SEED") or secrets.token_hex(4)
     say(f"seed {seed}")
     hub = new_hub(**TIMINGS)
     figures = await kill_often(hub, tmp_path / "dead", seed=seed, kills=KILLS)
