@@ -141,7 +141,8 @@ class Pipeline:
         try:
             self._queue(self.engine.decide(command, self._clock()))  # type: ignore[arg-type]
         except Rejection as rejection:
-            self._refuse(command, rejection)
+            task = self.engine.books.open.get(getattr(command, "task_id", ""))
+            self._refuse(command, rejection, task)
         except TaskNotLoaded as missing:
             return missing.task_id
         except Exception as cause:
@@ -207,7 +208,7 @@ class Pipeline:
         """The taskId of an init turned out to be taken: load that task, then decide anew."""
         for decision in decisions:
             command = decision.command
-            if isinstance(command, Init | Report):
+            if isinstance(command, Init | Report | Cancel):
                 await self._load_and_decide(command, command.task_id)
 
     def _failed(self, decisions: list[Decision], cause: BaseException) -> None:
@@ -275,18 +276,21 @@ class Pipeline:
         else:
             self._spawn(self._queries.tell_again(effect))
 
-    def _refuse(self, command: Command, rejection: Rejection) -> None:
-        self._answer(
-            Refuse(
-                to=command.connection,
-                rejection=rejection,
-                command_id=command.command_id,
-                task_id=getattr(command, "task_id", None),
-                event_id=getattr(command, "event_id", None),
-                request=command.request,
-                refused_init=isinstance(command, Init),
-            )
+    def _refuse(self, command: Command, rejection: Rejection, about: Task | None = None) -> None:
+        """``about``: the open task it was decided by, which may turn out not to be stored."""
+        refuse = Refuse(
+            to=command.connection,
+            rejection=rejection,
+            command_id=command.command_id,
+            task_id=getattr(command, "task_id", None),
+            event_id=getattr(command, "event_id", None),
+            request=command.request,
+            refused_init=isinstance(command, Init),
         )
+        if about is None:
+            self._answer(refuse)
+        else:
+            self._queue([Decision(key=about.key, facts=[], effects=[refuse], command=command)])
 
     def _answer(self, refuse: Refuse) -> None:
         # Behind what was decided before it, so that a refusal never tells of a task

@@ -204,6 +204,9 @@ class Books:
 
     def remember(self, ended: Remembered) -> None:
         """Keep an ended task; the oldest one gives way."""
+        if ended.task_id in self.open:
+            # Of an init that the journal will refuse: this is the task that has the taskId.
+            self.forget({self.open[ended.task_id].key})
         self.recent.pop(ended.task_id, None)
         self.recent[ended.task_id] = ended
         for event_id in ended.event_ids:

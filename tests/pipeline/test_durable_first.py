@@ -181,6 +181,50 @@ async def test_a_taken_task_id_is_found_in_the_history() -> None:
     await second.pipeline.stop()
 
 
+@pytest.mark.parametrize("reports_first", [True, False])
+@pytest.mark.parametrize("subscribed", [True, False])
+async def test_all_of_an_ended_task_can_be_sent_again_at_once(
+    reports_first: bool, subscribed: bool
+) -> None:
+    first = World(Limits())
+    publisher, service = first.connect("p"), first.connect("s")
+    await first.send(service, cmd="sub", action="a")
+    await first.publish(publisher, "t", payload=None)
+    await first.report(service, "t", "start", eventId="one")
+    await first.report(service, "t", "success", eventId="two", result=7)
+    await first.pipeline.stop()
+
+    second = World(Limits(), first.journal)
+    publisher, service = second.connect("p"), second.connect("s")
+    if subscribed:
+        await second.send(service, cmd="sub", action="a")
+    report = '{"cmd":"pub","event":"%s","eventId":"%s","taskId":"t","result":7}'
+    frames = [
+        (publisher, _init("t")),
+        (publisher, _init("t")),
+        (service, report % ("start", "one")),
+        (service, report % ("success", "two")),
+        (publisher, '{"cmd":"cancel","taskId":"t"}'),
+    ]
+    if reports_first:
+        frames = frames[2:4] + frames[:2] + frames[4:]
+    pending = [second.pipeline.receive(sink, frame) for sink, frame in frames]
+    await asyncio.gather(*[one for one in pending if one is not None])
+    await second.settle()
+    assert publisher.codes() == ["task-ended"]
+    assert [m["seq"] for m in publisher.messages if "seq" in m] == [1, 1]
+    assert service.codes() == []
+    assert [(m["eventId"], m["seq"]) for m in service.messages if "seq" in m] == [
+        ("one", 2),
+        ("two", 3),
+    ]
+    stored = second.journal.load("t")
+    assert stored is not None
+    assert stored.seq == 4
+    assert second.engine.books.open == {}
+    await second.pipeline.stop()
+
+
 async def test_an_answer_that_waited_behind_a_failed_batch_is_still_given(world: World) -> None:
     publisher, service = world.connect("p"), world.connect("s")
     world.journal.hold = asyncio.Event()
