@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo run test check bench lock clean
+.PHONY: help demo run test soak check bench lock clean
 
 help:
 	@echo "make demo    a hub with demo services and traffic, live in this terminal"
 	@echo "make run     the hub alone, on http://127.0.0.1:8000"
 	@echo "make test    the whole test suite"
+	@echo "make soak    kill the hub under load 500 times; SOAK=\"--kills 50\" for fewer"
 	@echo "make check   format, lint, types, import contracts, core tests"
 	@echo "make bench   how fast, beside a bare echo server; writes benchmarks/results/"
 	@echo "make lock    resolve the requirements anew"
@@ -28,6 +29,9 @@ run: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(TEST)
+
+soak: $(STAMP)
+	PYTHONPATH=client/src $(BIN)/python -m tests.durability.soak $(SOAK)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check --quiet .

@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 
 def wall_clock() -> Callable[[], int]:
-    """Milliseconds since the epoch that never jump: read once, then counted monotonically."""
+    """Milliseconds since the epoch that never jump: read once, then counted monotonically.
+
+    Setting the system's clock moves no deadline and no stored time of a hub that runs; its
+    times differ from the system's by that step until its next start, which takes the system's.
+    Deadlines are stored times: those of tasks that are open at that start are off by the step,
+    so a hub started after the clock was set forward ends the tasks that fall due within it.
+    """
     offset = time.time_ns() - time.monotonic_ns()
     return lambda: (offset + time.monotonic_ns()) // 1_000_000
 

@@ -61,7 +61,11 @@ class Housekeeping:
             return
         opened, closed = self._roll.take()
         until = now + LEASE_MS
-        await self._commit.run(lambda: self._journal.record_presence(opened, closed, until))
+        try:
+            await self._commit.run(lambda: self._journal.record_presence(opened, closed, until))
+        except BaseException:
+            self._roll.put_back(opened, closed)
+            raise
         self._lease_until = until
 
     async def prune(self, retention_days: int) -> None:

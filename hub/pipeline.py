@@ -48,7 +48,7 @@ from hub.router.port import Sink
 
 log = logger(__name__)
 
-#: Pause before the journal is read again after it could not be.
+#: Pause before the journal is read again after it could not be, or had failed again at once.
 RECOVERY_PAUSE_S = 1.0
 
 _ON_TASKS = (Report, Init, Cancel)
@@ -86,6 +86,7 @@ class Pipeline:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
         self._recovering = False
+        self._recovered_at = float("-inf")
         self._frozen = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -147,7 +148,8 @@ class Pipeline:
         try:
             self._queue(self.engine.decide(command, self._clock()))  # type: ignore[arg-type]
         except Rejection as rejection:
-            self._refuse(command, rejection)
+            task = self.engine.books.open.get(getattr(command, "task_id", ""))
+            self._refuse(command, rejection, task)
         except TaskNotLoaded as missing:
             return missing.task_id
         except Exception as cause:
@@ -218,7 +220,7 @@ class Pipeline:
         """The taskId of an init turned out to be taken: load that task, then decide anew."""
         for decision in decisions:
             command = decision.command
-            if isinstance(command, Init | Report):
+            if isinstance(command, Init | Report | Cancel):
                 await self._load_and_decide(command, command.task_id)
 
     def _failed(self, decisions: list[Decision], cause: BaseException) -> None:
@@ -241,6 +243,8 @@ class Pipeline:
             self._spawn(self._recover())
 
     async def _recover(self) -> None:
+        # What is due when it is read fails at once on a disk that is still full.
+        await asyncio.sleep(self._recovered_at + RECOVERY_PAUSE_S - self._loop.time())
         while True:
             try:
                 await self.commit.drained()
@@ -251,6 +255,7 @@ class Pipeline:
                 log.exception("tasks_not_read", retry_s=RECOVERY_PAUSE_S, help=CHECK_DISK)
                 await asyncio.sleep(RECOVERY_PAUSE_S)
         self._recovering = False
+        self._recovered_at = self._loop.time()
         log.info("tasks_recovered", open_tasks=len(tasks))
 
     def restore(self, tasks: list[Task]) -> None:
@@ -280,18 +285,21 @@ class Pipeline:
         else:
             self._spawn(self._queries.tell_again(effect))
 
-    def _refuse(self, command: Command, rejection: Rejection) -> None:
-        self._answer(
-            Refuse(
-                to=command.connection,
-                rejection=rejection,
-                command_id=command.command_id,
-                task_id=getattr(command, "task_id", None),
-                event_id=getattr(command, "event_id", None),
-                request=command.request,
-                refused_init=isinstance(command, Init),
-            )
+    def _refuse(self, command: Command, rejection: Rejection, about: Task | None = None) -> None:
+        """``about``: the open task it was decided by, which may turn out not to be stored."""
+        refuse = Refuse(
+            to=command.connection,
+            rejection=rejection,
+            command_id=command.command_id,
+            task_id=getattr(command, "task_id", None),
+            event_id=getattr(command, "event_id", None),
+            request=command.request,
+            refused_init=isinstance(command, Init),
         )
+        if about is None:
+            self._answer(refuse)
+        else:
+            self._answer(refuse, about.key, command)
 
     def _note_refusal(self, refuse: Refuse) -> None:
         connection = self.engine.books.connections.get(refuse.to)
@@ -314,12 +322,12 @@ class Pipeline:
             known["client"] = connection.access.client
         return {"input": type(item).__name__, **known}
 
-    def _answer(self, refuse: Refuse) -> None:
+    def _answer(self, refuse: Refuse, key: int = 0, command: Command | None = None) -> None:
         self.counts.refuse(refuse.rejection)
         self._note_refusal(refuse)
         # Behind what was decided before it, so that a refusal never tells of a task
         # whose own events are not yet durable.
-        self._queue([Decision(key=0, facts=[], effects=[refuse])])
+        self._queue([Decision(key=key, facts=[], effects=[refuse], command=command)])
 
     def _query(self, sink: Sink, query: Watch | Unwatch | Get) -> Awaitable[None]:
         async def ask() -> None:

@@ -227,6 +227,9 @@ class Books:
 
     def remember(self, ended: Remembered) -> None:
         """Keep an ended task that was not in memory."""
+        if ended.task_id in self.open:
+            # Of an init that the journal will refuse: this is the task that has the taskId.
+            self.forget({self.open[ended.task_id].key})
         self.recent.pop(ended.task_id, None)
         for event_id in ended.event_ids:
             self.event_owner[event_id] = ended.task_id

@@ -98,7 +98,7 @@ def unchanged(command: Init | Report, task: int | None = None, seq: int | None =
         seq=seq,
         command_id=command.command_id,
     )
-    return Decision(key=0, facts=[], effects=[effect])
+    return Decision(key=task or 0, facts=[], effects=[effect], command=command if task else None)
 
 
 def unknown_task() -> Rejection:

@@ -174,8 +174,9 @@ class Door:
 
     async def _note_seen(self) -> None:
         keys = self._used | {grants.key_id for grants in self._grants.values()}
-        await self._authentication.note_seen(keys)
+        # Before the attempt: one that fails (the disk is full) must not hold up rights each time.
         self._seen_at = time.monotonic()
+        await self._authentication.note_seen(keys)
         self._used -= keys
 
     async def _apply(self, stale: list[Session], revision: int) -> None:

@@ -51,8 +51,8 @@ class SqliteJournal:
             self._reading.execute(_READ["last_key"])
         except sqlite3.Error as error:
             raise JournalFailed(
-                f"The tables of the history are not in {self._path} ({error}); "
-                "make them with: manage.py migrate"
+                f"The history in {self._path} cannot be read ({error}). If its tables are missing, "
+                "make them with: manage.py migrate; if its disk is full, make room."
             ) from error
 
     def close(self) -> None:
@@ -97,8 +97,10 @@ class SqliteJournal:
 
     def _connect(self) -> sqlite3.Connection:
         # Each thread has its own; only close() is called from another one.
+        # Never made here: only the migrations make tables.
         return sqlite3.connect(
-            self._path,
+            f"{self._path.absolute().as_uri()}?mode=rw",
+            uri=True,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
@@ -117,11 +119,21 @@ class SqliteJournal:
             yield connection
             connection.execute("COMMIT")
         except BaseException as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            self._roll_back(connection)
             if isinstance(error, sqlite3.Error):
                 raise JournalFailed(f"cannot write: {error}") from error
             raise
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # Closed, it lets go of its transaction; kept, it would fail every later batch.
+            with self._lock:
+                self._connections.remove(connection)
+            del self._local.writing
+            connection.close()
 
     # Writing
 
@@ -133,12 +145,15 @@ class SqliteJournal:
             if _write(connection, "insert_tasks", rows.new_tasks) < len(rows.new_tasks):
                 refused = _refused(connection, rows.new_tasks)
                 rows.drop(refused)
-            if _write(connection, "change_tasks", rows.changed_tasks) < len(rows.changed_tasks):
+            if _write(connection, "change_tasks", rows.changed_tasks) != len(rows.changed_tasks):
                 raise JournalFailed("a task is not at the version it was decided at")
             _write(connection, "insert_events", rows.events)
             _write(connection, "insert_participants", rows.new_participants)
-            _write(connection, "change_participants", rows.changed_participants)
-            _write(connection, "move_windows", rows.windows)
+            changed = rows.changed_participants
+            if _write(connection, "change_participants", changed) != len(changed):
+                raise JournalFailed("a participant that changed is not stored")
+            if _write(connection, "move_windows", rows.windows) != len(rows.windows):
+                raise JournalFailed("a task whose start window moved is not stored")
         return refused
 
     def record_presence(

@@ -32,3 +32,9 @@ class Roll:
         opened, closed = list(self._opened.values()), self._closed
         self._opened, self._closed = {}, []
         return opened, closed
+
+    def put_back(self, opened: list[Presence], closed: list[str]) -> None:
+        """What was taken could not be written; some of it may have changed meanwhile."""
+        still = [p for p in opened if p.connection not in self._closed]
+        self._opened = {p.connection: p for p in still} | self._opened
+        self._closed = closed + self._closed

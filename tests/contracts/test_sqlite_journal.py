@@ -4,12 +4,14 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hub.core.facts import Fact
+from hub.core.facts import Closed, Fact, Moved, WindowMoved
 from hub.core.presence import Presence
 from hub.core.task import fold
+from hub.core.values import ParticipantState
 from hub.journal.port import JournalFailed
 from hub.journal.sqlite import SqliteJournal
 from hub.journal.statements import statements
@@ -18,10 +20,20 @@ from tests.contracts.test_journal import Source, by_task
 
 
 def test_a_missing_table_names_the_command(tmp_path: Path) -> None:
-    journal = SqliteJournal(tmp_path / "empty.sqlite3")
+    path = tmp_path / "empty #1?.sqlite3"
+    path.touch()
+    journal = SqliteJournal(path)
+    with pytest.raises(JournalFailed, match=r"no such table.*manage\.py migrate"):
+        journal.open()
+    journal.close()
+
+
+def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "nowhere.sqlite3")
     with pytest.raises(JournalFailed, match=r"manage\.py migrate"):
         journal.open()
     journal.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_task_at_another_version_rolls_everything_back(sqlite_journal: SqliteJournal) -> None:
@@ -33,6 +45,25 @@ def test_a_task_at_another_version_rolls_everything_back(sqlite_journal: SqliteJ
     assert sqlite_journal.load("new") is None
     sqlite_journal.commit(first)
     sqlite_journal.commit(second)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Moved(task=1, participant=9, connection="a", at=1),
+        Closed(task=9, participant=1, state=ParticipantState.DROPPED, at=1),
+        WindowMoved(task=9, start_deadline=1, at=1),
+    ],
+    ids=lambda change: type(change).__name__,
+)
+def test_a_change_of_what_is_not_stored_rolls_everything_back(
+    sqlite_journal: SqliteJournal, change: Fact
+) -> None:
+    source = Source()
+    sqlite_journal.commit(source.init("t"))
+    with pytest.raises(JournalFailed, match="not stored"):
+        sqlite_journal.commit([*source.init("new"), change])
+    assert sqlite_journal.load("new") is None
 
 
 def test_one_outcome_and_one_end_are_the_databases_word_too(
@@ -64,6 +95,29 @@ def test_a_full_disk_stores_nothing_and_passes(sqlite_journal: SqliteJournal) ->
     writer.execute("PRAGMA max_page_count = 1000000")
     assert sqlite_journal.commit(Source(2, last_key=10).init("small")) == frozenset()
     assert sqlite_journal.load("before") is not None
+
+
+def test_a_failed_rollback_costs_its_batch_and_no_other(
+    sqlite_journal: SqliteJournal, history_file: Path
+) -> None:
+    class NoRollback(sqlite3.Connection):
+        """As on a disk that takes nothing any more."""
+
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            if sql == "ROLLBACK":
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, *parameters)
+
+    stuck = NoRollback(history_file, isolation_level=None)
+    sqlite_journal._local.writing = stuck
+    sqlite_journal._connections.append(stuck)
+    source = Source()
+    sqlite_journal.commit(source.init("t"))
+    first, second = source.report("t", "start"), source.report("t", "update", "1")
+    with pytest.raises(JournalFailed, match="version"):
+        sqlite_journal.commit(second)
+    sqlite_journal.commit(first)
+    sqlite_journal.commit(second)
 
 
 def test_presence_rows(sqlite_journal: SqliteJournal, history_file: Path) -> None:

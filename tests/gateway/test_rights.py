@@ -97,6 +97,18 @@ async def test_last_seen_tells_of_short_visits_too(hub: Hub) -> None:
     assert len(hub.authentication.seen) == 1, "not each time"
 
 
+async def test_rights_do_not_wait_for_last_seen(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(_: object) -> None:
+        raise OSError("no room")
+
+    async with await hub.client():
+        await eventually(lambda: hub.pipeline.sinks)
+        monkeypatch.setattr(hub.authentication, "note_seen", full)
+        with pytest.raises(OSError, match="no room"):
+            await hub.door.refresh()
+        await hub.door.refresh()
+
+
 async def test_a_rate_taken_away_ends_the_waiting(hub: Hub) -> None:
     hub.authentication.known["mailer", "k"] = grants(rate=1)
     async with await hub.client() as client:

@@ -9,6 +9,7 @@ import pytest
 from hub import housekeeping
 from hub.core.presence import Presence
 from hub.housekeeping import MS_PER_DAY, Housekeeping
+from hub.journal.port import JournalFailed
 from hub.lock import LockHeld, ProcessLock
 from hub.router.presence import Roll
 from tests.pipeline.conftest import World
@@ -84,6 +85,33 @@ async def test_presence_is_written_when_it_changes_and_renewed_in_time(world: Wo
     roll.closed("b")
     await house.write_presence()
     assert world.journal.presence == {}
+
+
+async def test_presence_that_could_not_be_written_is_written_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roll = Roll()
+    house = house_of(world, roll)
+    for connection in "abc":
+        roll.opened(
+            Presence(connection=connection, client="c", address="", protocol="legacy", since=1)
+        )
+    await house.write_presence()
+    roll.opened(Presence(connection="d", client="c", address="", protocol="legacy", since=1))
+    roll.opened(Presence(connection="e", client="c", address="", protocol="legacy", since=1))
+    roll.closed("a")
+
+    def full(*_: object) -> None:
+        roll.closed("b")
+        roll.closed("e")
+        raise JournalFailed("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.journal, "record_presence", full)
+        with pytest.raises(JournalFailed):
+            await house.write_presence()
+    await house.write_presence()
+    assert set(world.journal.presence) == {"c", "d"}
 
 
 @pytest.mark.usefixtures("no_pause")

@@ -78,6 +78,35 @@ async def test_a_failed_commit_is_told_and_leaves_nothing(world: World) -> None:
     assert publisher.events("lost") == ["init"]
 
 
+async def test_a_journal_that_fails_again_at_once_is_given_a_pause(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause, over = asyncio.Event(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if seconds > 0:
+            pause.set()
+            await over.wait()
+
+    publisher = world.connect("p")
+    await world.publish(publisher, "due")
+    monkeypatch.setattr("hub.pipeline.asyncio.sleep", sleep)
+    world.journal.fail_next = 1_000_000
+    world.now += 100_000
+    world.pipeline._tick()
+    async with asyncio.timeout(10):
+        await pause.wait()
+    before = world.journal.commits
+    world.pipeline.receive(publisher, _init("new"))
+    assert publisher.codes() == ["unavailable"]
+    assert world.journal.commits == before
+    world.journal.fail_next = 0
+    over.set()
+    await world.settle()
+    await world.advance(0)
+    assert publisher.events("due") == ["init", "fail", "end"]
+
+
 async def test_what_waited_behind_a_failed_batch_fails_with_it(world: World) -> None:
     publisher = world.connect("p")
     world.journal.hold = asyncio.Event()
@@ -171,6 +200,50 @@ async def test_a_taken_task_id_is_found_in_the_history() -> None:
     stored = second.journal.load("t")
     assert stored is not None
     assert stored.seq == 4
+    await second.pipeline.stop()
+
+
+@pytest.mark.parametrize("reports_first", [True, False])
+@pytest.mark.parametrize("subscribed", [True, False])
+async def test_all_of_an_ended_task_can_be_sent_again_at_once(
+    reports_first: bool, subscribed: bool
+) -> None:
+    first = World(Limits())
+    publisher, service = first.connect("p"), first.connect("s")
+    await first.send(service, cmd="sub", action="a")
+    await first.publish(publisher, "t", payload=None)
+    await first.report(service, "t", "start", eventId="one")
+    await first.report(service, "t", "success", eventId="two", result=7)
+    await first.pipeline.stop()
+
+    second = World(Limits(), first.journal)
+    publisher, service = second.connect("p"), second.connect("s")
+    if subscribed:
+        await second.send(service, cmd="sub", action="a")
+    report = '{"cmd":"pub","event":"%s","eventId":"%s","taskId":"t","result":7}'
+    frames = [
+        (publisher, _init("t")),
+        (publisher, _init("t")),
+        (service, report % ("start", "one")),
+        (service, report % ("success", "two")),
+        (publisher, '{"cmd":"cancel","taskId":"t"}'),
+    ]
+    if reports_first:
+        frames = frames[2:4] + frames[:2] + frames[4:]
+    pending = [second.pipeline.receive(sink, frame) for sink, frame in frames]
+    await asyncio.gather(*[one for one in pending if one is not None])
+    await second.settle()
+    assert publisher.codes() == ["task-ended"]
+    assert [m["seq"] for m in publisher.messages if "seq" in m] == [1, 1]
+    assert service.codes() == []
+    assert [(m["eventId"], m["seq"]) for m in service.messages if "seq" in m] == [
+        ("one", 2),
+        ("two", 3),
+    ]
+    stored = second.journal.load("t")
+    assert stored is not None
+    assert stored.seq == 4
+    assert second.engine.books.open == {}
     await second.pipeline.stop()
 
 
