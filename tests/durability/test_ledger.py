@@ -20,7 +20,7 @@ DAMAGE = {
     "DELETE FROM hub_task_event WHERE task = {told} AND seq = 2": "told and not stored",
     "UPDATE hub_task_event SET body = '[]' WHERE task = {told} AND kind = 'init'": "sent as",
     "UPDATE hub_task_event SET at = at + 1 WHERE task = {told} AND kind = 'end'": "told as",
-    "DELETE FROM hub_task_event WHERE task = {told}": "cannot be read",
+    "DELETE FROM hub_task_event WHERE task = {told} AND seq = 1": "cannot be read",
     "UPDATE hub_task_event SET seq = 99 WHERE task = {told} AND kind = 'end'": "has events",
     "DELETE FROM hub_task_event WHERE task = {told} AND kind = 'end'": "has not ended",
     "UPDATE hub_task_event SET kind = 'start' WHERE task = {told} AND seq = 1": "went",
