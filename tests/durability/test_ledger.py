@@ -25,7 +25,7 @@ DAMAGE = {
     "DELETE FROM hub_task_event WHERE task = {told} AND kind = 'end'": "has not ended",
     "UPDATE hub_task_event SET kind = 'start' WHERE task = {told} AND seq = 1": "went",
     "UPDATE hub_task SET ended_at = ended_at + 1 WHERE id = {told}": "and folds to",
-    "UPDATE hub_task SET outcome = 'success' WHERE outcome = 'fail'": "and folds to",
+    "UPDATE hub_task SET outcome = 'fail' WHERE id = {told}": "and folds to",
     "UPDATE hub_participation SET state = 'lost' WHERE task = {told}": "who was last",
     "UPDATE hub_participation SET state = 'dropped', body = NULL WHERE task = {told}": "ended by",
     "UPDATE hub_task_event SET event_id = 'x' WHERE task = {told} AND seq < 3": "more than once",
