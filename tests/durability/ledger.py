@@ -229,7 +229,11 @@ def _unlike_fold(database: sqlite3.Connection, path: Path, tasks: Collection[str
     journal = SqliteJournal(path)
     try:
         for task_id in tasks:
-            task = journal.load(task_id)
+            try:
+                task = journal.load(task_id)
+            except Exception as error:  # noqa: BLE001  (whatever damaged rows lead to)
+                yield f"{task_id} cannot be read: {error!r}"
+                continue
             if task is None:
                 continue
             folded = [participant_row(task.key, p) for p in task.participants.values()]

@@ -203,6 +203,22 @@ class Publisher(Party):
             await self.event(task_id, "init", action=action, payload=payload)
 
 
+class LegacyPublisher(Publisher):
+    """As the released client: it follows its tasks as long as the connection lasts."""
+
+    peer_class = HeardLegacy
+
+    async def greet(self) -> None:
+        await Party.greet(self)
+        self.unanswered.clear()  # a repeat hears nothing (§4.7), so nothing tells what to repeat
+        self.open.clear()
+        await self._fill()
+
+    async def hear(self, message: JSON) -> None:
+        if message.get("event") == "end" and self.open.pop(message["taskId"], None) is not None:
+            await self._fill()
+
+
 class Service(Party):
     """Works on each task it is offered, now and then slowly."""
 
@@ -235,7 +251,7 @@ class LegacyService(Service):
 
     async def greet(self) -> None:
         await super().greet()
-        self.unanswered.clear()  # a repeat hears nothing (§4.7), so nothing tells what to repeat
+        self.unanswered.clear()  # as above
 
     async def _work(self, task_id: str, events: list[tuple[float, str]]) -> None:
         await self.event(task_id, "success", result=[self.name, len(events)])

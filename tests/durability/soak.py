@@ -9,6 +9,7 @@ is done from the machine: to look for a failure again, give its seed and run it 
 import argparse
 import asyncio
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -41,6 +42,7 @@ def main() -> int:
             say(f"FAILED in batch {seed} after {total}; data and log in {directory}\n{failure}")
             return 1
         say(f"{time.monotonic() - began:5.0f} s  {total}")
+    shutil.rmtree(scratch)
     say(f"all well: {total}")
     return 0
 
