@@ -1,6 +1,7 @@
 """Worse hubs, each of which a check of this directory has to notice."""
 
 import logging
+from typing import Any
 
 from structlog.stdlib import ProcessorFormatter
 
@@ -88,3 +89,15 @@ def line_for_each_task() -> None:
         deliver(self, effect)
 
     LocalRouter.deliver = say  # type: ignore[method-assign]
+
+
+def presence_that_fails_once() -> None:
+    """Lose one write of who is connected."""
+    record, failures = SqliteJournal.record_presence, iter([True])
+
+    def fail(self: SqliteJournal, *arguments: Any) -> None:
+        if next(failures, False):
+            raise OSError("no disk")
+        record(self, *arguments)
+
+    SqliteJournal.record_presence = fail  # type: ignore[method-assign]
