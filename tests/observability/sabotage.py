@@ -100,4 +100,4 @@ def presence_that_fails_once() -> None:
             raise OSError("no disk")
         record(self, *arguments)
 
-    SqliteJournal.record_presence = fail  # type: ignore[method-assign]
+    SqliteJournal.record_presence = fail  # type: ignore[assignment, method-assign]
