@@ -36,6 +36,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert environment.retention_days == 30
     assert environment.action_grammar == "strict"
     assert environment.log_level == "INFO"
+    assert environment.log_format == "auto"
+    assert environment.metrics_token is None
     assert environment.limits == Limits()
 
 
@@ -58,6 +60,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         ("TASKHUB_RETENTION_DAYS", "0", "retention_days", 0),
         ("TASKHUB_ACTION_GRAMMAR", "Any", "action_grammar", "any"),
         ("TASKHUB_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("TASKHUB_LOG_FORMAT", "JSON", "log_format", "json"),
+        ("TASKHUB_METRICS_TOKEN", "0123456789abcdef", "metrics_token", "0123456789abcdef"),
     ],
 )  # fmt: skip
 def test_a_value_is_read(name: str, value: str, field: str, expected: object) -> None:
@@ -104,6 +108,9 @@ def test_limits_that_may_be_zero_exist() -> None:
         ({"TASKHUB_RETENTION_DAYS": "-1"}, ["TASKHUB_RETENTION_DAYS", "from 0"]),
         ({"TASKHUB_ACTION_GRAMMAR": "loose"}, ["TASKHUB_ACTION_GRAMMAR", "strict, any"]),
         ({"TASKHUB_LOG_LEVEL": "verbose"}, ["TASKHUB_LOG_LEVEL", "WARNING"]),
+        ({"TASKHUB_LOG_FORMAT": "xml"}, ["TASKHUB_LOG_FORMAT", "auto, console, json"]),
+        ({"TASKHUB_METRICS_TOKEN": "hush"}, ["TASKHUB_METRICS_TOKEN", "16"]),
+        ({"TASKHUB_METRICS_TOKEN": "hush " * 9}, ["TASKHUB_METRICS_TOKEN", "without a space"]),
         ({"TASKHUB_MAX_FRAME_BYTES": "1_000"}, ["TASKHUB_MAX_FRAME_BYTES", "whole number"]),
         ({"TASKHUB_MAX_FRAME_BYTES": "٣"}, ["TASKHUB_MAX_FRAME_BYTES", "whole number"]),
         ({"TASKHUB_MAX_FRAME_BYTES": "9" * 30}, ["TASKHUB_MAX_FRAME_BYTES", "whole number"]),

@@ -1,11 +1,13 @@
 """Worse hubs, each of which a check of this directory has to notice."""
 
 import logging
+from typing import Any
 
 from structlog.stdlib import ProcessorFormatter
 
 from hub import counts, logs
 from hub.core.decision import Decision
+from hub.core.effects import Deliver
 from hub.core.facts import Fact
 from hub.core.inputs import Report
 from hub.core.publishing import Publishing
@@ -13,6 +15,7 @@ from hub.core.values import EventKind
 from hub.gateway import scrape
 from hub.journal.sqlite import SqliteJournal
 from hub.pipeline import Pipeline
+from hub.router.local import LocalRouter
 
 
 def plain_lines() -> None:
@@ -75,3 +78,26 @@ def broken_and_talkative() -> None:
 def open_figures() -> None:
     """Show the figures to everybody."""
     scrape._is_staff = lambda request: True
+
+
+def line_for_each_task() -> None:
+    """Tell of each task at INFO."""
+    deliver = LocalRouter.deliver
+
+    def say(self: LocalRouter, effect: Deliver) -> None:
+        logs.logger("hub.sabotage").info("delivered")
+        deliver(self, effect)
+
+    LocalRouter.deliver = say  # type: ignore[method-assign]
+
+
+def presence_that_fails_once() -> None:
+    """Lose one write of who is connected."""
+    record, failures = SqliteJournal.record_presence, iter([True])
+
+    def fail(self: SqliteJournal, *arguments: Any) -> None:
+        if next(failures, False):
+            raise OSError("no disk")
+        record(self, *arguments)
+
+    SqliteJournal.record_presence = fail  # type: ignore[assignment, method-assign]

@@ -1,6 +1,8 @@
 """The figures tell what happened, to those who may read them, and never by a client's own words."""
 
 import asyncio
+import json
+from collections.abc import Callable, Iterable
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -14,6 +16,8 @@ from tests.peers import LegacyPeer, V1Peer
 from tests.raw_peer import basic
 
 Figures = dict[str, float]
+#: Seconds until the figures have to tell; a hub that forgets them is waited for as long.
+TIMEOUT_S = 5.0
 
 
 class Change:
@@ -31,15 +35,20 @@ class Change:
             if value != self._before.get(name, 0.0)
         }
 
-    async def reach(self, expected: Figures, timeout_s: float = 5.0) -> None:
-        """Wait until the figures have grown so: a moment after those who act have been told."""
+    async def reach(self, expected: Figures) -> None:
+        """Wait until the figures have grown so."""
+        await self._until(lambda: expected.items() <= self.now().items(), expected)
+
+    async def until(self, holds: Callable[[Figures], bool]) -> None:
+        """Wait until this holds for the figures as they are."""
+        await self._until(lambda: holds(scrape(self._hub)), ())
+
+    async def _until(self, holds: Callable[[], bool], shown: Iterable[str]) -> None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + timeout_s
-        while True:
+        until = loop.time() + TIMEOUT_S
+        while not holds():
             found = self.now()
-            if expected.items() <= found.items():
-                return
-            assert loop.time() < until, {name: found.get(name) for name in expected}
+            assert loop.time() < until, {name: found.get(name) for name in shown} or found
             await asyncio.sleep(0.02)
 
 
@@ -239,6 +248,19 @@ async def test_a_dead_writer_shows(start: Start) -> None:
             }
         )
     assert "commit_broke" in hub.troubles()
+
+
+async def test_background_work_that_fails_shows_and_goes_on(start: Start) -> None:
+    hub = start("presence_that_fails_once", TASKHUB_METRICS_TOKEN=TOKEN)
+    works = ("presence", "retention", "disk watch", "rights watch", "lag watch", "writer watch")
+    expected = {f"taskhub_background_restarts_total{{work={work}}}": 0.0 for work in works}
+    failed = "taskhub_background_restarts_total{work=presence}"
+    async with V1Peer(hub.url, "web", hub.keys["web"]):
+        await Change(hub).until(lambda found: found[failed] == 1)
+        found = scrape(hub)
+    assert {name: found.get(name) for name in expected} == {**expected, failed: 1}
+    (trouble,) = map(json.loads, hub.troubles().splitlines())
+    assert (trouble["event"], trouble["work"]) == ("background_failed", "presence")
 
 
 # Who may read them
