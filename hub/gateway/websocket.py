@@ -12,6 +12,7 @@ from hub.router.port import websocket_frame
 
 #: A peer that does not answer a close frame, or read what is left for it, is cut after this.
 CLOSE_TIMEOUT_S = 5.0
+NOT_UTF8 = 1007
 TOO_BIG = 1009
 
 
@@ -73,6 +74,27 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         if event.fin:
             self.frames, self._gathered = [bytes(self._gathered)], None
             self.send_receive_event_to_app()
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand on a whole message; text that is not UTF-8 ends the connection (RFC 6455 §8.1).
+
+        As uvicorn's, which logs a traceback for that: any client could fill the log with them.
+        """
+        (data,), self.frames = self.frames, []
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type == "text":
+            try:
+                self.queue.put_nowait({"type": "websocket.receive", "text": str(data, "utf-8")})
+            except UnicodeDecodeError:
+                self.conn.send_close(NOT_UTF8)
+                self.handle_parser_exception()
+                return
+        else:
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def handle_ping(self) -> None:
         """Answer; a peer that does not read gets one pong, once it does (RFC 6455 §5.5.3).
