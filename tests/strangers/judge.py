@@ -1,4 +1,4 @@
-"""What the hub said to a frame, held against what it should have said (docs/protocol.md §3, §4, §7)."""
+"""What the hub said to a frame, held against docs/protocol.md §3, §4 and §7."""
 
 from tests.raw_peer import JSON
 from tests.strangers.corpus.case import FAIL

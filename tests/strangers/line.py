@@ -1,4 +1,4 @@
-"""A connection down to its bytes: what a peer that keeps to no rule can send, and what comes back."""
+"""A connection down to its bytes, for peers that keep to no rule."""
 
 import asyncio
 import base64
