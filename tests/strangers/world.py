@@ -8,6 +8,10 @@ from tests.strangers.line import TEXT, Line, Mark, frame
 from tests.wire.stage import LONG, Stage, caught_up, new_id, pub, until, until_state
 
 PROBE = "probe"
+#: What ``World.build`` makes, and for each task the eventId of its init (``$OPEN_INIT``).
+TASKS = ("$OPEN", "$ENDED", "$SETTLED", "$FULL", "$OTHERS", "$CLAIMED", "$LATE")
+#: Ids that are nowhere, for those who do not need more.
+NOWHERE = {name + more: f"no-{name[1:]}" for name in TASKS for more in ("", "_INIT")}
 _PLACE = re.compile(r"\$[A-Z_]+")
 
 
