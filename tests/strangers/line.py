@@ -110,10 +110,12 @@ class Line:
         return Message(first & 15, await self.reader.readexactly(size))
 
     async def until_end(self) -> list[Message]:
-        """All that is still to come."""
+        """All that is still to come; a close frame is answered."""
         messages = []
         while (message := await self.message()) is not None:
             messages.append(message)
+            if message.opcode == CLOSE:
+                self.send(frame(CLOSE, message.data))
         return messages
 
     async def json(self) -> JSON | None:

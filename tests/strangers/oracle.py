@@ -24,9 +24,10 @@ _ID = re.compile("[A-Za-z0-9._:-]{1,64}")
 _INTEGER = re.compile("-?[0-9]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+Fields = list[tuple[str, Any, bool]]
 #: The fields of each command and event, as (name, kind, whether it has to be there).
-_COMMON = [("eventId", "id", True), ("taskId", "id", True)]
-_OPTIONS = [
+_COMMON: Fields = [("eventId", "id", True), ("taskId", "id", True)]
+_OPTIONS: Fields = [
     ("startTimeout", (1, MAX_START_MS), False),
     ("endTimeout", (1, MAX_END_MS), False),
     ("expect", {"result", "delivery"}, False),
@@ -34,7 +35,6 @@ _OPTIONS = [
     ("claim", "bool", False),
 ]
 _COMMAND_ID = ("id", "command id", False)
-Fields = list[tuple[str, Any, bool]]
 _EVENTS: dict[str, Fields] = {
     "init": [("action", "action", True), ("payload", "body", True)],
     "start": [],
@@ -114,7 +114,7 @@ def _legacy(cmd: str, value: dict[str, Any]) -> set[str]:
 
 
 def _event(value: dict[str, Any], *, v1: bool) -> set[str]:
-    fields = [*_COMMON, *([_COMMAND_ID] if v1 else [])]
+    fields: Fields = [*_COMMON, *([_COMMAND_ID] if v1 else [])]
     found = set()
     event = value.get("event")
     if type(event) is not str:
