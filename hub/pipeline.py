@@ -128,6 +128,11 @@ class Pipeline:
             return self._load_and_decide(command, missing)
         return self.commit.calm() if self.commit.congested else None
 
+    def unreadable(self, sink: Sink, rejection: Rejection) -> None:
+        """Answer a frame in which there is no text, in its turn like any other. Never raises."""
+        sink.bad_frame()
+        self._answer(Refuse(to=sink.connection, rejection=rejection))
+
     # Decide
 
     def _decide(self, command: Command) -> str | None:

@@ -7,7 +7,6 @@ from typing import Any
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
-from hub.core.effects import Refuse
 from hub.core.errors import Rejection
 from hub.core.presence import Presence
 from hub.gateway import handshake
@@ -19,6 +18,7 @@ from hub.gateway.entrance import entrance
 from hub.gateway.handshake import V1, Receive, Refused, Scope, Send
 from hub.gateway.session import Session, Writer
 from hub.gateway.websocket import TOO_BIG
+from hub.pipeline import Pipeline
 from hub.protocol import encode
 from hub.protocol.frames import text_of
 from hub.router.port import Outgoing
@@ -79,7 +79,7 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
             if session.closed or runtime.draining:
                 # §2.8: no stale right. None of it is acknowledged; its sender sends it again.
                 continue
-            text = _text(message, limits.max_frame_bytes, session)
+            text = _text(message, limits.max_frame_bytes, session, pipeline)
             if text is not None and (pending := pipeline.receive(session, text)) is not None:
                 await session.wait_for(pending)
 
@@ -103,7 +103,7 @@ def _refuse_when_draining(runtime: Runtime) -> None:
         raise Refused(503, "The hub is restarting; come back in a moment.", retry_after=1)
 
 
-def _text(message: dict[str, Any], limit: int, session: Session) -> str | None:
+def _text(message: dict[str, Any], limit: int, session: Session, pipeline: Pipeline) -> str | None:
     """The frame's text; None after an answer of its own to one that has none (§2.4)."""
     text = message.get("text")
     if text is None:
@@ -111,10 +111,7 @@ def _text(message: dict[str, Any], limit: int, session: Session) -> str | None:
         try:
             text = text_of(data)
         except Rejection as rejection:
-            session.bad_frame()
-            refuse = Refuse(to=session.connection, rejection=rejection)
-            for answer in encode.refusal(refuse, v1=session.v1, fresh_id=""):
-                session.send(Outgoing(answer))
+            pipeline.unreadable(session, rejection)
             return None
     # uvicorn counts bytes before it decodes; daphne has no limit of its own.
     if len(text) > limit or (not text.isascii() and len(text.encode()) > limit):
