@@ -155,5 +155,8 @@ LOGGING = {
             "handlers": [],
             "level": "INFO" if TASKHUB.log_level == "DEBUG" else TASKHUB.log_level,
         },
+        # It is answered by 400; the traceback Django logs for it tells nothing, and anybody can
+        # fill the log with them.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }
