@@ -52,6 +52,7 @@ def hub(
     made = HubProcess(request.param, tmp_path_factory.mktemp(request.param), **ENVIRONMENT)
     try:
         yield made.copy_of(prepared).start()
+        assert_unharmed(made)
     finally:
         made.close()
 
@@ -71,8 +72,9 @@ def quiet(request: pytest.FixtureRequest) -> Iterator[None]:
 def assert_unharmed(hub: HubProcess, log_before: int = 0) -> None:
     """The hub runs, and has logged nothing that no client may cause."""
     log = hub.log_since(log_before)
-    assert "Traceback" not in log, log
-    assert " ERROR " not in log, log
+    lines = log.splitlines()
+    bad = [n for n, line in enumerate(lines) if "Traceback" in line or " ERROR " in line]
+    assert not bad, "\n".join(lines[max(0, bad[0] - 5) : bad[-1] + 60][:200])
     assert hub.process is not None
     assert hub.process.poll() is None, f"the hub has ended:\n{log}"
 

@@ -14,7 +14,7 @@ from tests.strangers.world import PROBE, World
 from tests.wire.stage import Stage, caught_up, story
 
 #: All in all, on two servers and two versions; more of them look longer.
-FRAMES = int(os.environ.get("STRANGERS_FRAMES", "24000"))
+FRAMES = int(os.environ.get("STRANGERS_FRAMES", "40000"))
 SEED = int(os.environ.get("STRANGERS_SEED", "20261124"))
 BATCH = 500
 SEEDS = [
