@@ -54,9 +54,14 @@ def cases(keys: Mapping[str, str]) -> list[Handshake]:
           for first, status, daphne in FIRST_LINES),
         *(Handshake(f"headers {name}", head({**right, **lines}), status, daphne)
           for name, lines, status, daphne in HEADERS),
-        *(Handshake(f"bytes {name}", sent.replace(b"$RIGHT", head(right)), status, daphne)
+        *(Handshake(f"bytes {name}", _filled(sent, head(right)), status, daphne)
           for name, sent, status, daphne in BYTES),
     ]  # fmt: skip
+
+
+def _filled(sent: bytes, right: bytes) -> bytes:
+    """``$RIGHT`` is a handshake that is right, ``$BEGIN`` is one that may go on with headers."""
+    return sent.replace(b"$RIGHT", right).replace(b"$BEGIN", right.removesuffix(b"\r\n"))
 
 
 def _authorization(keys: Mapping[str, str]) -> list[Handshake]:
@@ -197,6 +202,11 @@ SUBPROTOCOLS: list[tuple[str, dict[str, str], int, int, str | None]] = [
     ("v1 200 times", {P: ", ".join([V1] * 200)}, 101, 400, V1),
     ("in capitals", {P: V1.upper()}, 101, 101, None),
     ("in two lines", {P: "mqtt", P + "#": V1}, 101, 101, V1),
+    ("not a token", {P: "task hub"}, 400, 101, None),
+    ("empty", {P: ""}, 400, 101, None),
+    ("only commas", {P: ",,,"}, 400, 400, None),
+    ("with a weight", {P: f"{V1};q=1"}, 400, 101, None),
+    ("in quotes", {P: f'"{V1}"'}, 400, 101, None),
 ]  # fmt: skip
 #: Where daphne finds no host it says 400 by itself.
 ORIGINS: list[tuple[str, int, int]] = [
@@ -258,8 +268,28 @@ HEADERS: list[tuple[str, Mapping[str, str | None], int, int]] = [
     ("a forged address", {"X-Forwarded-For": "10.0.0.1", "X-Forwarded-Proto": "https", "Forwarded": "for=10.0.0.1"}, 101, 101),
     ("a session", {"Cookie": "sessionid=" + "x" * 32}, 101, 101),
     ("an underscore", {"Sec_WebSocket_Key": "x", "Authorization_": "x"}, 101, 101),
+    ("Expect", {"Expect": "100-continue"}, 101, 100),
+    ("no ASCII in an unknown header", {"X": "ü"}, 101, 101),
+    ("no ASCII in the host", {"Host": "ü"}, 101, 101),
+    ("no ASCII in the host, no upgrade", {"Host": "ü", "Upgrade": None}, 400, 400),
+    ("no ASCII in the origin", {"Origin": "http://ü"}, 403, 403),
+    ("no ASCII in the key", {K: "ü" * 24}, 400, 400),
+    ("a digit of another script as version", {VERSION: "²"}, 400, 400),
+    ("no ASCII in the upgrade", {"Upgrade": "websocket\xff"}, 302, 302),
+    ("no ASCII in the authorization", {"Authorization": "Basic \xff"}, 401, 403),
+    ("no ASCII in the extensions", {"Sec-WebSocket-Extensions": "\xff"}, 101, 101),
+    ("extensions of nothing but signs", {"Sec-WebSocket-Extensions": ";;=,"}, 101, 101),
+    # sizes: the limits are those of the servers
     ("a header of 4,000 bytes", {"X-Long": "x" * 4_000}, 101, 101),
+    ("a header of 8,200 bytes", {"X-Long": "x" * 8_200}, 400, 101),
+    ("a header of 17,000 bytes", {"X-Long": "x" * 17_000}, 400, CUT),
+    ("a header of 70,000 bytes", {"X-Long": "x" * 70_000}, 400, CUT),
+    ("a header name of 9,000 bytes", {"X" * 9_000: "x"}, 400, 101),
+    ("an authorization of 8,000 bytes", {"Authorization": "Basic " + "A" * 8_000}, 401, 403),
     ("50 headers", {f"X-{n}": "x" for n in range(50)}, 101, 101),
+    ("200 headers", {f"X-{n}": "x" for n in range(200)}, 400, 101),
+    ("600 headers", {f"X-{n}": "x" for n in range(600)}, 400, 400),
+    ("5,000 headers", {f"X-{n}": "x" for n in range(5_000)}, 400, 400),
 ]  # fmt: skip
 BYTES: list[tuple[str, bytes, int, int]] = [
     ("empty lines before", b"\r\n\r\n$RIGHT", 101, 400),
@@ -270,4 +300,20 @@ BYTES: list[tuple[str, bytes, int, int]] = [
     ("JSON", b'{"cmd":"sub","action":"weather:x"}\r\n\r\n', 400, 400),
     ("zeros", bytes(64) + b"\r\n\r\n", 400, 400),
     ("ones", b"\xff" * 64 + b"\r\n\r\n", 400, 400),
+    ("no ASCII in a header's name", b"$BEGIN" + b"X\xff: 1\r\n\r\n", 400, 400),
+    ("NUL in a header's name", b"$BEGIN" + b"X\0: 1\r\n\r\n", 400, 400),
+    ("NUL in a header", b"$BEGIN" + b"X: a\0b\r\n\r\n", 400, 400),
+    ("a control character in a header", b"$BEGIN" + b"X: a\x01b\r\n\r\n", 400, 101),
+    ("a header without a colon", b"$BEGIN" + b"nonsense\r\n\r\n", 400, 400),
+    ("a header without a name", b"$BEGIN" + b": x\r\n\r\n", 400, 400),
+    ("a header's name with a space", b"$BEGIN" + b"X y: x\r\n\r\n", 400, 400),
+    ("a folded header", b"$BEGIN" + b"X: x\r\n y\r\n\r\n", 400, 101),
+    ("a body of no bytes", b"$BEGIN" + b"Content-Length: 0\r\n\r\n", 101, 101),
+    ("a body", b"$BEGIN" + b"Content-Length: 5\r\n\r\nhello", 400, CUT),
+    ("a body of negative length", b"$BEGIN" + b"Content-Length: -5\r\n\r\n", 400, 400),
+    ("a body of no length", b"$BEGIN" + b"Content-Length: x\r\n\r\n", 400, 400),
+    ("a body of two lengths", b"$BEGIN" + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400, 400),
+    ("a body in chunks", b"$BEGIN" + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 400, CUT),
+    ("a body in chunks and by length", b"$BEGIN" + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400, 400),
+    ("a body encoded otherwise", b"$BEGIN" + b"Transfer-Encoding: x\r\n\r\n", 400, 400),
 ]  # fmt: skip
