@@ -16,6 +16,8 @@ from tests.strangers.world import PROBE, filled
 REFUSALS = {"forbidden", "unknown-task", "duplicate-task", "event-conflict", "task-ended"} | {
     *("claimed", "illegal-transition", "limit")
 }
+#: What the probe was granted.
+NOUNS = ("weather", "email")
 #: Mutated frames on their way at a time, and chance that one has ids that were used before.
 AT_A_TIME = 25
 REUSE = 0.2
@@ -101,9 +103,13 @@ class Crowd:
             self.refused += 1
             assert len(own) == 1, shown
             self._code(frame, own[0], wrong)
+        elif (allowed := oracle.allowed(frame, NOUNS)) is False:
+            self.refused += 1
+            assert own, shown
+            self._code(frame, own[0], {"forbidden"})
         elif own:
             self.refused += 1
-            self._code(frame, own[0], REFUSALS)
+            self._code(frame, own[0], REFUSALS - ({"forbidden"} if allowed else set()))
         elif not self._acknowledged(frame, said):
             assert self._may_be_late(frame), shown
 

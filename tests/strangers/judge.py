@@ -53,6 +53,7 @@ def judge(frame: str | bytes, answer: str, said: list[JSON], version: str) -> No
         assert not said, shown
     elif code in CLASSES:
         assert len(said) == 1 + bool(fail), shown
+        assert said[0]["status"] == "error", shown
         assert error_code(frame, said[0], version) in (code, CLASSES[code]), shown
         if fail:
             judge_fail(said[1], code)

@@ -6,6 +6,7 @@ say which of several errors is told.
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 from tests.strangers.line import V1
@@ -105,6 +106,16 @@ def command(frame: str | bytes) -> tuple[str, str, str, str]:
         for name in ("cmd", "event", "taskId", "eventId")
     ]
     return cmd, event, task, event_id
+
+
+def allowed(frame: str | bytes, nouns: Collection[str]) -> bool | None:
+    """Whether these grants cover what a command is about; None: it is not about an action (§1)."""
+    value = _parsed(frame)
+    asks = value["cmd"] in ("sub", "watch") or (value["cmd"], value.get("event")) == ("pub", "init")
+    action = value.get("action")
+    if not asks or type(action) is not str:
+        return None
+    return any(action == noun or action.startswith((f"{noun}:", f"{noun}/")) for noun in nouns)
 
 
 def _legacy(cmd: str, value: dict[str, Any]) -> set[str]:

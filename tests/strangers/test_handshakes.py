@@ -68,9 +68,9 @@ async def check(hub: HubProcess, handshake: Handshake) -> str | None:
     return None
 
 
-async def check_all(hub: HubProcess) -> None:
-    """Each has its status."""
-    rows = cases(hub.keys)
+async def check_all(hub: HubProcess, of: str = "") -> None:
+    """Each whose name begins so has its status."""
+    rows = [row for row in cases(hub.keys) if row.name.startswith(of)]
     wrong = [fault for row in rows if (fault := await check(hub, row))]
     assert not wrong, "\n".join(wrong)
 

@@ -38,6 +38,11 @@ from tests.strangers.world import PROBE
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_framing(hub: HubProcess, case: Rfc, version: str) -> None:
+    await check_framing(hub, case, version)
+
+
+async def check_framing(hub: HubProcess, case: Rfc, version: str) -> None:
+    """What comes of these bytes is what ``corpus.rfc6455`` says."""
     then = expected(case, hub.server)
     async with connected(hub, PROBE, version) as line:
         mark = Mark()
