@@ -42,19 +42,32 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> HubProcess:
     return made
 
 
-@pytest.fixture(scope="session", params=SERVERS)
-def hub(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    prepared: HubProcess,
+def _hub(
+    request: pytest.FixtureRequest, directories: pytest.TempPathFactory, prepared: HubProcess
 ) -> Iterator[HubProcess]:
-    """A hub that all tests share; nothing they send may make it log an error."""
-    made = HubProcess(request.param, tmp_path_factory.mktemp(request.param), **ENVIRONMENT)
+    server = request.param
+    made = HubProcess(server, directories.mktemp(server), **ENVIRONMENT).copy_of(prepared)
     try:
-        yield made.copy_of(prepared).start()
+        yield made.start()
         assert_unharmed(made)
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def hub(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, prepared: HubProcess
+) -> Iterator[HubProcess]:
+    """A hub that all tests share; nothing they send may make it log an error."""
+    yield from _hub(request, tmp_path_factory, prepared)
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def crowded_hub(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, prepared: HubProcess
+) -> Iterator[HubProcess]:
+    """A hub of which nobody knows afterwards what tasks it holds."""
+    yield from _hub(request, tmp_path_factory, prepared)
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.hub_process import HubProcess
 from tests.peers import V1Peer
 from tests.strangers.conftest import assert_unharmed
 from tests.strangers.crowd import Crowd, Stored
@@ -59,5 +61,6 @@ async def work(a: V1Peer, task: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_mutated_frames(stage: Stage, version: str) -> None:
-    await check_crowd(stage, version, FRAMES // 4)
+async def test_mutated_frames(crowded_hub: HubProcess, version: str) -> None:
+    async with AsyncExitStack() as stack:
+        await check_crowd(Stage(crowded_hub, stack), version, FRAMES // 4)
