@@ -141,8 +141,6 @@ class Traffic:
         self.refused: Counter[str] = Counter()
         self.frames_out = 0
         self.bytes_out = 0
-        #: binary frames that were no text; all others the pipeline counts
-        self.unreadable = 0
         #: connections that the hub closed, by close code
         self.closed: Counter[int] = Counter()
         #: limits of a socket that were reached, by their name

@@ -186,6 +186,9 @@ def logging_setup(log_format: LogFormat, level: str) -> Mapping[str, Any]:
         "loggers": {
             "django": {**through_root, "level": quiet},
             "django.server": through_root,
+            # It is answered by 400; the traceback that Django logs tells nothing, and anybody
+            # could fill the log with them.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
             # What is said of the loop itself comes as ``loop_error`` (hub/supervision.py).
             "asyncio": {**through_root, "level": "WARNING"},
         },

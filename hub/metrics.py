@@ -76,8 +76,7 @@ def _by(counts: Mapping[T, int]) -> dict[Labels, float]:
 
 
 def _frames(runtime: Runtime) -> float:
-    counted = dict(runtime.pipeline.counts.frames)
-    return sum(counted.values()) + traffic.unreadable
+    return sum(dict(runtime.pipeline.counts.frames).values())
 
 
 def _commands(runtime: Runtime) -> dict[Labels, float]:
@@ -111,10 +110,7 @@ def _settled(runtime: Runtime) -> dict[Labels, float]:
 
 def _refused(runtime: Runtime) -> dict[Labels, float]:
     counted = runtime.pipeline.counts.refused
-    return {
-        (code.value,): counted[code.value] + (traffic.unreadable if code is Code.BAD_JSON else 0)
-        for code in Code
-    }
+    return {(code.value,): counted[code.value] for code in Code}
 
 
 def _limits(runtime: Runtime) -> dict[Labels, float]:

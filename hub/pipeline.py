@@ -132,11 +132,15 @@ class Pipeline:
                 return None
             if isinstance(command, _READ):
                 return self._query(sink, command)
-            if isinstance(command, Subscribe) and command.lazy_payload is not None:
-                sink.lazy_payload = command.lazy_payload
         if (missing := self._decide(command)) is not None:
             return self._load_and_decide(command, missing)
         return self.commit.calm() if self.commit.congested else None
+
+    def unreadable(self, sink: Sink, rejection: Rejection) -> None:
+        """Answer a frame in which there is no text, in its turn like any other. Never raises."""
+        self.counts.frames[Refuse] += 1
+        sink.bad_frame()
+        self._answer(Refuse(to=sink.connection, rejection=rejection))
 
     # Decide
 
@@ -146,7 +150,10 @@ class Pipeline:
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             return None
         try:
-            self._queue(self.engine.decide(command, self._clock()))  # type: ignore[arg-type]
+            decisions = self.engine.decide(command, self._clock())  # type: ignore[arg-type]
+            if isinstance(command, Subscribe):
+                self._prefer(command)
+            self._queue(decisions)
         except Rejection as rejection:
             task = self.engine.books.open.get(getattr(command, "task_id", ""))
             self._refuse(command, rejection, task)
@@ -158,6 +165,12 @@ class Pipeline:
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             self._start_over(cause)
         return None
+
+    def _prefer(self, command: Subscribe) -> None:
+        """How payloads are told to a subscriber (§4.5): a refused command changes nothing."""
+        sink = self.router.sink(command.connection)
+        if sink is not None and command.lazy_payload is not None:
+            sink.lazy_payload = command.lazy_payload
 
     async def _load_and_decide(self, command: Command, task_id: str) -> None:
         try:

@@ -1,6 +1,7 @@
 """Changes clients in a hub's database, as JSON on standard input says; prints ``{name: key}``.
 
-    {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name]}
+    {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name],
+     "expire": [name], "disable": [name]}
 
 One process for all of them, where a ``createclient`` each would take a second a client.
 """
@@ -14,9 +15,10 @@ import django
 django.setup()
 
 from django.core.management import call_command  # noqa: E402  (models need the line above)
+from django.utils import timezone  # noqa: E402
 
 from credentials import services  # noqa: E402
-from credentials.models import Client, Permission  # noqa: E402
+from credentials.models import Client, Key, Permission  # noqa: E402
 
 
 def change(changes: dict[str, Any]) -> dict[str, str]:
@@ -28,6 +30,9 @@ def change(changes: dict[str, Any]) -> dict[str, str]:
             services.permission_delete(permission=permission)
     for name in changes.get("revoke", ()):
         services.client_revoke_keys(client=Client.objects.get(name=name))
+    Key.objects.filter(client__name__in=changes.get("expire", ())).update(expires_at=timezone.now())
+    for name in changes.get("disable", ()):
+        services.client_disable(client=Client.objects.get(name=name))
     return {
         name: services.client_create(name=name, **rights)[1]
         for name, rights in changes.get("create", {}).items()

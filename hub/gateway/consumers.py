@@ -92,7 +92,7 @@ async def _read(scope: Scope, receive: Receive, session: Session, intake: Intake
         pending = intake.take(message.get("bytes") or b"" if text is None else text)
         if pending is not None:
             await session.wait_for(pending)
-    return int(message.get("code", ABNORMAL))
+    return int(message.get("code") or ABNORMAL)
 
 
 async def _open(scope: Scope) -> tuple[Runtime, Door]:

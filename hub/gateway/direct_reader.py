@@ -24,7 +24,7 @@ _MASKED = 0x80
 _MAX_CONTROL = 125
 #: What RFC 6455 §7.1.5 calls a connection that ended without a close frame.
 ABNORMAL = 1006
-_INVALID_TEXT = 1007
+_NOT_UTF8 = 1007
 
 #: Takes one message, str or bytes as its frame was; returns what to await before the next one.
 Take = Callable[[str | bytes], Awaitable[None] | None]
@@ -83,7 +83,7 @@ class DirectReader:
             message = await queue.get()
             match message["type"]:
                 case "websocket.disconnect":
-                    return int(message.get("code", ABNORMAL))
+                    return int(message.get("code") or ABNORMAL)
                 case "websocket.receive":
                     text = message.get("text")
                     pending = take(message["bytes"] if text is None else text)
@@ -162,7 +162,7 @@ class DirectReader:
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            self._protocol.refuse_message(_INVALID_TEXT)
+            self._protocol.refuse_message(_NOT_UTF8)
         else:
             self.message(text)
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Awaitable
 
-from hub.core.effects import Refuse
 from hub.core.errors import Rejection
 from hub.counts import traffic
 from hub.gateway.door import Door
 from hub.gateway.session import Session
 from hub.gateway.websocket import TOO_BIG
-from hub.protocol import encode
 from hub.protocol.frames import text_of
-from hub.router.port import Outgoing
 from hub.runtime import Runtime
 
 
@@ -57,9 +54,5 @@ class Intake:
         try:
             return text_of(data)
         except Rejection as rejection:
-            session = self._session
-            traffic.unreadable += 1
-            session.bad_frame()
-            refuse = Refuse(to=session.connection, rejection=rejection)
-            session.send(Outgoing(*encode.refusal(refuse, v1=session.v1, fresh_id="")))
+            self._runtime.pipeline.unreadable(self._session, rejection)
             return None

@@ -15,8 +15,8 @@ from hub.router.port import websocket_frame
 
 #: A peer that does not answer a close frame, or read what is left for it, is cut after this.
 CLOSE_TIMEOUT_S = 5.0
+NOT_UTF8 = 1007
 TOO_BIG = 1009
-INVALID_TEXT = 1007
 
 
 class HubWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -102,7 +102,7 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         try:
             self._reader.message(data if self.curr_msg_data_type == "bytes" else data.decode())
         except UnicodeDecodeError:
-            self.refuse_message(INVALID_TEXT)
+            self.refuse_message(NOT_UTF8)
 
     def enqueue_message(self, message: str | bytes) -> None:
         """Part of ``direct_reader.Connection``: as uvicorn does, with one message at a time."""

@@ -68,7 +68,7 @@ def _exactly(text: str, connection: str, dialect: _Dialect, rules: Rules) -> Com
         frame, wrong = frames.read_exactly(text, dialect.reader)
     except Rejection as rejection:
         return _refuse(LegacyFrame(), rejection, text, connection)
-    if wrong is not None:
+    if wrong is not None and frame.cmd in dialect.commands:  # or §3: it uses no field at all
         return _refuse(frame, frames.wrong(wrong), text, connection)
     return _command(frame, text, connection, dialect, rules)
 

@@ -141,7 +141,7 @@ def takes_failed_commits_for_done() -> None:
 def does_not_pause_on_a_full_disk() -> None:
     """It tries again at once, and logs each time: no bound hides how often."""
     pipeline.RECOVERY_PAUSE_S = 0
-    logs.Bounded.filter = lambda _self, _record: True  # type: ignore[method-assign]
+    logs.Bounded.filter = lambda _self, _record: True  # type: ignore[assignment,method-assign]
 
 
 def reads_the_wall_clock() -> None:

@@ -13,11 +13,14 @@ from websockets.typing import Subprotocol
 
 from credentials.selectors import ClientGrants
 from hub.core.access import Access
+from hub.core.effects import Refuse
+from hub.core.errors import Rejection
 from hub.core.limits import Limits
 from hub.core.presence import Presence
 from hub.gateway import server
 from hub.gateway.door import Door
 from hub.gateway.websocket import HubWebSocketProtocol
+from hub.protocol import encode
 from hub.router.port import Outgoing, Sink
 from tests.raw_peer import basic
 
@@ -67,6 +70,12 @@ class EchoPipeline:
         self.received.append(text)
         sink.send(Outgoing(text))
         return self.hold.wait() if self.hold is not None else None
+
+    def unreadable(self, sink: Sink, rejection: Rejection) -> None:
+        sink.bad_frame()
+        refuse = Refuse(to=sink.connection, rejection=rejection)
+        for answer in encode.refusal(refuse, v1=sink.v1, fresh_id=""):
+            sink.send(Outgoing(answer))
 
 
 class FakeAuthentication:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -134,6 +135,25 @@ async def test_what_came_with_a_bad_frame_is_still_taken(hub: Hub) -> None:
         rest = await socket.rest()
         assert hub.pipeline.received == ["good"]
         assert b"\x03\xea" in rest, "closed with 1002"
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        frame(TEXT, b"\xff"),
+        frame(TEXT, b"ok \xc3"),
+        frame(TEXT, b"\xed\xa0\x80"),  # a surrogate
+        frame(TEXT, b"\xc3", fin=False) + frame(CONT, b"x"),
+    ],
+)
+async def test_text_that_is_not_utf8_is_closed_without_a_traceback(
+    hub: Hub, frames: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with hub.accepted() as socket:
+        socket.writer.write(frame(TEXT, b"good") + frames + frame(TEXT, b"late"))
+        assert b"\x03\xef" in await socket.rest(), "closed with 1007"
+        assert hub.pipeline.received == ["good"]
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
 async def test_fragments_are_one_message(hub: Hub) -> None:

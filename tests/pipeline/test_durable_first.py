@@ -6,6 +6,7 @@ import json
 import pytest
 
 from hub.core.access import access
+from hub.core.errors import Code, Rejection
 from hub.core.limits import Limits
 from tests.pipeline.conftest import World
 
@@ -49,6 +50,20 @@ async def test_a_refusal_waits_for_what_it_would_tell_of(world: World) -> None:
     world.journal.hold.set()
     await world.settle()
     assert other.codes() == ["duplicate-task"]
+
+
+async def test_an_unreadable_frame_is_answered_in_its_turn(world: World) -> None:
+    publisher = world.connect("p")
+    world.journal.hold = asyncio.Event()
+    world.pipeline.receive(publisher, _init("t"))
+    world.pipeline.unreadable(publisher, Rejection(Code.BAD_JSON, "It is not UTF-8."))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert publisher.messages == []
+    world.journal.hold.set()
+    await world.settle()
+    assert publisher.events() == ["init"]
+    assert publisher.messages[-1]["code"] == "bad-json"
 
 
 async def test_one_sync_pays_for_all_frames_of_a_turn(world: World) -> None:

@@ -172,3 +172,15 @@ async def test_a_disconnected_watcher_leaves_nothing(world: World) -> None:
     world.pipeline.disconnect("w")
     assert world.pipeline.router.watches.count("w") == 0
     await world.publish(publisher, "t2")
+
+
+async def test_a_refused_sub_does_not_change_how_payloads_are_told(world: World) -> None:
+    publisher, service = world.connect("p"), world.connect("s", access("s", sub=["a"]))
+    await world.send(service, cmd="sub", action="a")
+    await world.send(service, cmd="sub", action="other", lazyPayload=1)
+    assert service.codes() == ["forbidden"]
+    await world.publish(publisher, "t", payload="large")
+    assert service.messages[-1]["payload"] == "large"
+    await world.send(service, cmd="sub", action="a", lazyPayload=1)
+    await world.publish(publisher, "u", payload="large")
+    assert service.messages[-1]["payloadSize"] == 7

@@ -238,6 +238,12 @@ def test_a_used_field_of_the_wrong_type_is_named(used: str) -> None:
 # What a message shows
 
 
+@pytest.mark.parametrize("field", ["action", "taskId", "eventId", "event"])
+def test_a_command_of_v1_is_unknown_to_legacy_whatever_its_fields_are(field: str) -> None:
+    for cmd in ("unsub", "cancel", "watch", "unwatch", "get"):
+        assert code(json.dumps({"cmd": cmd, field: 7}), v1=False) == "bad-command"
+
+
 def test_the_request_is_cut_at_1024_characters() -> None:
     text = frame(payload="é" * 5000)
     command = read(text)
