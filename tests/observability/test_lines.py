@@ -130,7 +130,7 @@ def test_all_that_a_hub_says_is_json_where_nobody_watches(start: Start, server: 
         assert {"event", "level", "logger", "timestamp"} <= set(record)
 
 
-def check_bounded(hub: HubProcess, requests: int = 90) -> None:
+def check_bounded(hub: HubProcess, requests: int = 200) -> None:
     """A flood of strangers leaves a bounded number of lines, and their count."""
     for number in range(requests):
         assert get(hub, f"/none-{number}")[0] == 404
@@ -139,8 +139,7 @@ def check_bounded(hub: HubProcess, requests: int = 90) -> None:
     told = sum("/none" in record["event"] for record in records)
     left = sum(r["count"] for r in records if r["event"] == "lines_left_out")
     # A minute may have ended meanwhile, and another one begun.
-    assert told in {PER_MINUTE, requests} if left == 0 else told <= 2 * PER_MINUTE
-    assert left > 0
+    assert PER_MINUTE <= told <= 2 * PER_MINUTE
     assert told + left == requests
 
 
