@@ -146,9 +146,10 @@ class _Run:
 
     async def all_over(self) -> None:
         """Publish nothing more, and wait until every task has ended and everyone knows."""
-        for publisher in self.publishers:
-            publisher.stopping = True
         until = time.monotonic() + ALL_OVER_S
+        for publisher in self.publishers:
+            await asyncio.wait_for(publisher.busy.wait(), ALL_OVER_S)
+            publisher.stopping = True
         while waiting := [*self._open_tasks(), *self._unanswered()]:
             self._judge()
             assert time.monotonic() < until, f"never ended, or not answered: {waiting}"
