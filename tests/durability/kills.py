@@ -4,8 +4,8 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -64,7 +64,7 @@ async def kill_often(
 ) -> Figures:
     """Kill a prepared hub so many times, then let all tasks end. Raises AssertionError."""
     run = _Run(hub, scratch, seed, ledger or Ledger())
-    with run.parties():
+    async with run.parties():
         for _ in range(kills):
             if run.random.random() < EARLY:
                 await run.start()
@@ -98,8 +98,8 @@ class _Run:
         self._up_since = 0.0
         self._running: list[asyncio.Task[None]] = []
 
-    @contextmanager
-    def parties(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def parties(self) -> AsyncIterator[None]:
         """All clients, as long as this lasts."""
         self._running = [asyncio.create_task(party.run()) for party in self.all]
         try:
@@ -108,6 +108,7 @@ class _Run:
         finally:
             for task in self._running:
                 task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
 
     def _judge(self) -> None:
         for task in self._running:
@@ -146,9 +147,10 @@ class _Run:
 
     async def all_over(self) -> None:
         """Publish nothing more, and wait until every task has ended and everyone knows."""
-        for publisher in self.publishers:
-            publisher.stopping = True
         until = time.monotonic() + ALL_OVER_S
+        for publisher in self.publishers:
+            await asyncio.wait_for(publisher.busy.wait(), ALL_OVER_S)
+            publisher.stopping = True
         while waiting := [*self._open_tasks(), *self._unanswered()]:
             self._judge()
             assert time.monotonic() < until, f"never ended, or not answered: {waiting}"

@@ -166,6 +166,8 @@ class Publisher(Party):
         #: taskId → the last seq heard; 0 before the init was told
         self.open: dict[str, int] = {}
         self.published = 0
+        #: set once its first tasks are in flight
+        self.busy = asyncio.Event()
 
     async def greet(self) -> None:
         await super().greet()
@@ -201,6 +203,7 @@ class Publisher(Party):
             action = IDLE_ACTION if self.random.random() < IDLE else ACTION
             payload = {"n": self.published, "text": "é" * self.random.randrange(200)}
             await self.event(task_id, "init", action=action, payload=payload)
+        self.busy.set()
 
 
 class LegacyPublisher(Publisher):

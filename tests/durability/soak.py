@@ -8,6 +8,7 @@ is done from the machine: to look for a failure again, give its seed and run it 
 
 import argparse
 import asyncio
+import logging
 import secrets
 import shutil
 import sys
@@ -26,6 +27,8 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=25, help="kills of one hub (25)")
     parser.add_argument("--seed", default=secrets.token_hex(4), help="what is drawn from (random)")
     options = parser.parse_args()
+    # It warns of each frame that is sent to a hub just killed, which is what happens here.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     say(f"seed {options.seed}: {options.kills} kills, {options.batch} of each hub")
     scratch = Path(tempfile.mkdtemp(prefix="taskhub-soak-"))
     (scratch / "prepared").mkdir()
