@@ -1,6 +1,6 @@
 """Sockets that do not say what they want: bounded in time, and in number (docs/protocol.md §7).
 
-uvicorn waits for ever for the first request of a socket, or for the rest of one.
+uvicorn waits for ever for the first request of a socket, for the rest of one, and for its body.
 """
 
 import asyncio
@@ -16,6 +16,8 @@ from hub.gateway.handshake import network
 HEAD_TIMEOUT_S = 10.0
 #: The same for those over the limit of their address: enough for a burst of honest ones.
 CROWDED_TIMEOUT_S = 1.0
+#: How long a request's body may take: forms of the admin are small.
+BODY_TIMEOUT_S = 60.0
 
 _TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -29,6 +31,7 @@ class HubHttpProtocol(HttpToolsProtocol):
     silent: ClassVar[Counter[str]] = Counter()
 
     _deadline: asyncio.TimerHandle | None = None
+    _body_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Part of asyncio.Protocol."""
@@ -46,10 +49,18 @@ class HubHttpProtocol(HttpToolsProtocol):
         """The request says what it wants."""
         self._head_came()
         super().on_headers_complete()
+        if self._body_deadline is None:
+            self._body_deadline = self.loop.call_later(BODY_TIMEOUT_S, self._give_up_body)
+
+    def on_message_complete(self) -> None:
+        """All of the request is here."""
+        self._body_came()
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of asyncio.Protocol."""
         self._head_came()
+        self._body_came()
         super().connection_lost(exc)
 
     def _await_head(self) -> None:
@@ -67,6 +78,20 @@ class HubHttpProtocol(HttpToolsProtocol):
         self.silent[self._network] -= 1
         if self.silent[self._network] <= 0:
             del self.silent[self._network]
+
+    def _body_came(self) -> None:
+        if self._body_deadline is not None:
+            self._body_deadline.cancel()
+            self._body_deadline = None
+
+    def _give_up_body(self) -> None:
+        self._body_deadline = None
+        if self.transport.get_protocol() is not self:  # it has become a WebSocket
+            return
+        if getattr(self.cycle, "response_started", False):
+            self.transport.abort()
+        else:
+            self._give_up()
 
     def _give_up(self) -> None:
         self._head_came()

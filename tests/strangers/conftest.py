@@ -1,6 +1,6 @@
 """Hubs for strangers: without the limits that would end a test before it has begun."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "disabled": PROBE,
     "single": {**PROBE, "max_connections": 1},
 }
+Spoiled = Callable[[str], HubProcess]
 MANY = "1000000"
 ENVIRONMENT = {
     "TASKHUB_BAD_FRAMES_PER_MINUTE": MANY,
@@ -100,7 +101,7 @@ async def stage(hub: HubProcess) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-def spoiled(tmp_path: Path, prepared: HubProcess) -> Iterator[Any]:
+def spoiled(tmp_path: Path, prepared: HubProcess) -> Iterator[Spoiled]:
     """Starts hubs with a part spoiled: ``spoiled("function")`` of tests/strangers/sabotage.py."""
     made: list[HubProcess] = []
 

@@ -13,6 +13,7 @@ from hub.core.access import PatternSet
 from hub.core.effects import Refuse
 from hub.core.errors import Code
 from hub.core.inputs import Unsubscribe
+from hub.gateway import silent_sockets
 from hub.gateway.websocket import HubWebSocketProtocol
 from hub.pipeline import Pipeline
 from hub.protocol import frames
@@ -150,3 +151,13 @@ def bad_text_is_logged() -> None:
 def pings_get_lost() -> None:
     """No pong."""
     _spoil(HubWebSocketProtocol, "handle_ping", lambda self: self.conn.data_to_send())
+
+
+def bodies_have_a_moment() -> None:
+    """Not worse, and sooner seen: a body may take a second."""
+    _spoil(silent_sockets, "BODY_TIMEOUT_S", 1.0)
+
+
+def bodies_have_for_ever() -> None:
+    """As uvicorn has it."""
+    _spoil(silent_sockets, "BODY_TIMEOUT_S", 1e9)

@@ -1,12 +1,11 @@
 """Each check fails for a hub that it is there to find."""
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
 
 from tests.hub_process import HubProcess
-from tests.strangers.conftest import assert_unharmed
+from tests.strangers.conftest import Spoiled, assert_unharmed
 from tests.strangers.corpus import rfc6455
 from tests.strangers.line import V1, VERSIONS, connected
 from tests.strangers.test_frames import THEMES, check
@@ -15,8 +14,6 @@ from tests.strangers.test_mutated import check_crowd
 from tests.strangers.test_rfc6455 import check_framing
 from tests.strangers.world import PROBE, World
 from tests.wire.stage import Stage
-
-Spoiled = Callable[[str], HubProcess]
 
 
 async def check_theme(hub: HubProcess, theme: str, version: str) -> None:
