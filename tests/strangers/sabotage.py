@@ -142,7 +142,8 @@ def bad_text_is_logged() -> None:
     refuse = HubWebSocketProtocol.refuse_message
 
     def loudly(self: HubWebSocketProtocol, code: int) -> None:
-        logging.getLogger("uvicorn.error").exception("Invalid UTF-8 sequence received from client.")
+        # called from the handler of the error
+        logging.getLogger("uvicorn.error").exception("Invalid UTF-8 text.")  # noqa: LOG004
         refuse(self, code)
 
     _spoil(HubWebSocketProtocol, "refuse_message", loudly)
