@@ -309,10 +309,7 @@ class Pipeline:
             request=command.request,
             refused_init=isinstance(command, Init),
         )
-        if about is None:
-            self._answer(refuse)
-        else:
-            self._answer(refuse, about.key, command)
+        self._answer(refuse, *((about.key, command) if about is not None else ()))
 
     def _note_refusal(self, refuse: Refuse) -> None:
         connection = self.engine.books.connections.get(refuse.to)

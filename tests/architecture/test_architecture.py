@@ -58,3 +58,10 @@ def test_requirements_record_no_address() -> None:
         assert "://" not in text
         assert "--index" not in text
         assert "--find-links" not in text
+
+
+@pytest.mark.parametrize("page", ["SECURITY.md", "ARCHITECTURE.md"])
+def test_the_tests_that_hold_a_promise_are_there(page: str) -> None:
+    named = set(re.findall(r"`(tests/[\w./]*\w)`", (ROOT / page).read_text()))
+    assert named
+    assert not [path for path in sorted(named) if not (ROOT / path).exists()]
