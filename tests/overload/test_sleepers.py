@@ -6,7 +6,7 @@ import pytest
 
 from tests.hub_process import HubProcess
 from tests.overload.conftest import NewHub
-from tests.overload.process import Load, Memory, sockets
+from tests.overload.process import Load, Memory, once_more_if, sockets
 
 #: The requirement: a connection that never reads is gone after so long, and cost so much.
 GONE_S = 15.0
@@ -51,12 +51,15 @@ def _gone(hub: HubProcess, before: int, memory: Memory) -> float:
 
 
 def test_one_that_never_reads(new_hub: NewHub) -> None:
-    check_sleepers(new_hub(), "never_reads")
+    once_more_if("for its sake", lambda: check_sleepers(new_hub(), "never_reads", seconds=2))
 
 
 def test_one_that_hardly_reads_and_one_that_only_publishes(new_hub: NewHub) -> None:
-    hub = new_hub(TASKHUB_MAX_OUTBOX_BYTES="2000000")
-    check_sleepers(hub, "reads_slowly", "only_publishes", seconds=1.5)
+    def check() -> None:
+        hub = new_hub(TASKHUB_MAX_OUTBOX_BYTES="2000000")
+        check_sleepers(hub, "reads_slowly", "only_publishes", seconds=1.5)
+
+    once_more_if("for its sake", check)
 
 
 def test_an_unbounded_outbox_is_found(new_hub: NewHub) -> None:
