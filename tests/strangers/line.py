@@ -69,10 +69,17 @@ class Line:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self._ended = False
 
     def send(self, *chunks: bytes) -> None:
         """Send bytes as they are."""
         self.writer.write(b"".join(chunks))
+
+    def end(self) -> None:
+        """Send nothing more; the connection may be gone already."""
+        self._ended = True
+        with contextlib.suppress(OSError):
+            self.writer.write_eof()
 
     def vanish(self) -> None:
         """Reset the connection."""
@@ -114,7 +121,7 @@ class Line:
         messages = []
         while (message := await self.message()) is not None:
             messages.append(message)
-            if message.opcode == CLOSE:
+            if message.opcode == CLOSE and not self._ended:
                 self.send(frame(CLOSE, message.data))
         return messages
 

@@ -104,6 +104,10 @@ class Mutator:
             head = self._bytes(head, given.choice((1, 1, 2)))
         return head + b"\r\n\r\n"
 
+    def stream(self, data: bytes) -> bytes:
+        """Bytes that are a little wrong."""
+        return self._bytes(data, self._random.choice((1, 1, 2)))
+
     def _bytes(self, data: bytes, times: int) -> bytes:
         for _ in range(times):
             data = self._spoiled(data)

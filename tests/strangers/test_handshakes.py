@@ -108,7 +108,7 @@ async def test_half_a_handshake(hub: HubProcess, kept: int) -> None:
             if reset:
                 line.vanish()
             else:
-                line.writer.write_eof()
+                line.end()
                 assert status_of(await line.head()) != 101
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 
 import pytest
 
@@ -32,6 +33,8 @@ from tests.strangers.line import (
     connected,
     frame,
 )
+from tests.strangers.mutations import Mutator
+from tests.strangers.test_mutated import SEED
 from tests.strangers.world import PROBE
 
 
@@ -105,7 +108,7 @@ async def test_a_frame_byte_by_byte(hub: HubProcess, version: str) -> None:
 async def test_a_half_closed_connection_is_ended(hub: HubProcess) -> None:
     async with connected(hub, PROBE) as line:
         line.send(frame(TEXT, COMMAND))
-        line.writer.write_eof()
+        line.end()
         await line.until_end()
 
 
@@ -118,5 +121,32 @@ async def test_a_connection_that_ends_amid_a_frame(hub: HubProcess, kept: int) -
             if reset:
                 line.vanish()
             else:
-                line.writer.write_eof()
+                line.end()
                 await line.until_end()
+
+
+# Mutated streams
+
+#: Streams on each server and version, and what the hub may close one with.
+STREAMS = 250
+CODES = {1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_mutated_streams(hub: HubProcess, version: str) -> None:
+    """Frames whose heads, masks and lengths are spoiled harm their own connection only."""
+    whole = [one for case in CASES for one in case.sent if len(one) < 500]
+    mutator, given = Mutator(whole, SEED), random.Random(SEED)
+    async with connected(hub, PROBE, version) as other:
+        for _ in range(STREAMS):
+            async with connected(hub, PROBE, version) as line:
+                for _ in range(given.randint(1, 8)):
+                    line.send(mutator.stream(given.choice(whole)))
+                line.end()
+                for message in await line.until_end():
+                    assert message.opcode in (TEXT, PONG, CLOSE)
+                    if message.opcode == CLOSE:
+                        assert message.close_code is None or message.close_code in CODES
+            mark = Mark()
+            other.send(mark.data)
+            assert all("event" in one for one in await mark.reached(other))
