@@ -51,6 +51,8 @@ def need(what: object, how: str) -> None:
 def strace() -> None:
     """The tracer."""
     need(STRACE, "strace is not installed: apt-get install strace")
+    tried = subprocess.run(["strace", "-f", "true"], capture_output=True, text=True, check=False)
+    need(tried.returncode == 0, f"strace may not trace here: {tried.stderr}")
 
 
 @pytest.fixture
