@@ -13,7 +13,7 @@ from hub.conf import HubSettings, hub_settings
 from hub.core.engine import Engine
 from hub.core.limits import Limits
 from hub.housekeeping import Housekeeping
-from hub.journal.port import Journal
+from hub.journal.port import Journal, JournalFailed
 from hub.journal.sqlite import SqliteJournal
 from hub.lock import ProcessLock
 from hub.pipeline import Pipeline
@@ -109,7 +109,10 @@ class Runtime:
         """Take nothing new, commit what is under way, let go of files and the lock."""
         self.draining = True
         await self.supervisor.stop()
-        await self._house.write_presence()
+        try:
+            await self._house.write_presence()
+        except JournalFailed as failed:  # leases, which end by themselves
+            log.warning("who was connected at the end is not written down: %s", failed)
         await self.pipeline.stop()
         self._journal.close()
         self._lock.release()
