@@ -13,7 +13,7 @@ from hub.conf import HubSettings, hub_settings
 from hub.core.engine import Engine
 from hub.core.limits import Limits
 from hub.housekeeping import Housekeeping
-from hub.journal.port import Journal
+from hub.journal.port import Journal, JournalFailed
 from hub.journal.sqlite import SqliteJournal
 from hub.lock import ProcessLock
 from hub.logs import bounded, logger
@@ -138,7 +138,10 @@ class Runtime:
         await self.supervisor.stop()
         if self._stuck:
             return  # its thread, its files and the lock end with the process
-        await self.house.write_presence()
+        try:
+            await self.house.write_presence()
+        except JournalFailed as failed:  # leases, which end by themselves
+            log.warning("presence_not_written", cause=str(failed))
         await self.pipeline.stop()
         self._journal.close()
         self._lock.release()

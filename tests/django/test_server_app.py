@@ -13,7 +13,7 @@ import django
 
 sys.argv = ["manage.py", {command!r}]
 django.setup()
-print(django.apps.apps.is_installed("daphne"), "twisted" in sys.modules)
+print(django.apps.apps.is_installed("daphne"), "daphne.server" in sys.modules)
 """
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import shutil
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -255,8 +257,16 @@ async def test_a_hub_can_be_stopped_while_its_disk_is_full(
     small_hub: NewHub, small_disk: Path
 ) -> None:
     hub = small_hub(TASKHUB_MIN_FREE_DISK_BYTES="0").start()
+
+    async def connection_is_stored() -> bool:
+        with closing(sqlite3.connect(hub.directory / DATABASE)) as database:
+            return bool(database.execute("SELECT count(*) FROM hub_connection").fetchone()[0])
+
     async with V1Peer(hub.url, "web", hub.keys["web"]) as web:
+        await until(connection_is_stored, "presence is not written")
         Disk(small_disk).leave(0)
         await _publish_until_refused(web, LARGE)
+        await _publish_until_refused(web, "")
         assert await asyncio.to_thread(hub.terminate) == 0
         assert await web.closed() == 1012
+    assert "everything acknowledged is stored" in hub.log_since(0).splitlines()[-1]

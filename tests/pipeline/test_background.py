@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from hub import housekeeping
+from hub.conf import hub_settings
 from hub.core.presence import Presence
 from hub.housekeeping import MS_PER_DAY, Housekeeping
 from hub.journal.port import JournalFailed
 from hub.lock import LockHeld, ProcessLock
 from hub.router.presence import Roll
-from tests.pipeline.conftest import World
+from hub.runtime import Runtime
+from tests.pipeline.conftest import ScriptedJournal, World
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
 
@@ -112,6 +114,26 @@ async def test_presence_that_could_not_be_written_is_written_later(
             await house.write_presence()
     await house.write_presence()
     assert set(world.journal.presence) == {"c", "d"}
+
+
+async def test_a_hub_can_be_stopped_though_its_journal_fails(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise JournalFailed("no room")
+
+    journal, settings = ScriptedJournal(), hub_settings()
+    monkeypatch.setattr(journal, "record_presence", full)
+    runtime = Runtime(settings, journal)
+    await runtime.start()
+    runtime.house._roll.opened(
+        Presence(connection="a", client="c", address="", protocol="legacy", since=1)
+    )
+    await runtime.stop()
+    assert "no room" in caplog.text
+    lock = ProcessLock(settings.database_path)
+    lock.acquire()
+    lock.release()
 
 
 @pytest.mark.usefixtures("no_pause")
