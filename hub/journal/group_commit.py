@@ -22,10 +22,10 @@ from hub.logs import logger
 log = logger(__name__)
 
 #: Decisions in one transaction; more wait for the next, so that no batch takes long.
-MAX_BATCH = 512
+MAX_BATCH = 256
 #: Decisions waiting, above which publishers are held back: they are read no further. Whoever
 #: sends one frame waits behind all of these (8,192 kept a quiet client waiting for half a second).
-MAX_BACKLOG = 512
+MAX_BACKLOG = 256
 #: Characters of bodies in one transaction, and waiting: a thousand frames may be a gigabyte.
 MAX_BATCH_SIZE = 1 << 21
 MAX_BACKLOG_SIZE = 1 << 21

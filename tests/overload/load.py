@@ -30,6 +30,7 @@ async def told(what: str) -> None:
 
 def main() -> None:
     """Run the scenario that the command line names."""
+    # Two thousand connections need 4,096: "ulimit -Hn 4096", or LimitNOFILE= of the unit.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     scenario: Callable[[Options], Awaitable[None]] = import_module(
