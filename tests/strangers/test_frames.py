@@ -83,7 +83,7 @@ async def test_frames_of_n_and_of_n_plus_one_bytes(hub: HubProcess, version: str
 
 def _of_size(size: int, filler: str) -> str:
     """A frame of so many bytes of UTF-8."""
-    head, tail = '{"cmd":"sub","action":"weather:x","x":"', '"}'
+    head, tail = '{"cmd":"sub","action":"weather:unheard","x":"', '"}'
     room = size - len(head) - len(tail)
     width = len(filler.encode())
     return head + filler * (room // width) + "y" * (room % width) + tail
