@@ -116,6 +116,7 @@ class Publishing:
                 f"The payloads of open tasks would take more than {limits.max_open_bytes} bytes, "
                 "the hub's limit; try later, or send a smaller one.",
                 retry=size <= limits.max_open_bytes,
+                limit="max_open_bytes",
             )
         if self.books.open_by_client.get(client, 0) >= limits.max_open_tasks_per_client:
             raise Rejection(
