@@ -21,7 +21,7 @@ _DROP = EventKind.DROP
 _END = EventKind.END
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one input means for one task (or for none: no facts)."""
 
     #: the task's integer key; 0: no task

@@ -11,7 +11,7 @@ from hub.core.access import Access
 from hub.core.values import Body, EventKind, Expect, Settle
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base of what a client may send; ``connection`` is filled by the gateway."""
 
     connection: str
