@@ -14,7 +14,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from hub.core.decision import Decision
-from hub.core.facts import Event, Fact
+from hub.core.facts import Fact
+from hub.core.inputs import Init, Report
 from hub.counts import Commits
 from hub.journal.port import Journal, JournalFailed
 from hub.logs import logger
@@ -176,6 +177,11 @@ class GroupCommit:
 
     def _take_batch(self) -> list[Decision]:
         waiting, size = self._waiting, 0
+        if len(waiting) <= MAX_BATCH and self._waiting_size <= MAX_BATCH_SIZE:
+            everything = [decision for decision, _ in waiting]
+            waiting.clear()
+            self._waiting_size = 0
+            return everything
         batch: list[Decision] = []
         while waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_SIZE:
             decision, its_size = waiting.popleft()
@@ -239,12 +245,13 @@ class GroupCommit:
 
 
 def _size(decision: Decision) -> int:
-    """Characters of the bodies that a decision stores."""
-    size = 0
-    for fact in decision.facts:
-        if type(fact) is Event and fact.body is not None:
-            size += len(fact.body)
-    return size
+    """Characters of the client's body that a decision stores; the hub's own are short."""
+    command = decision.command
+    if type(command) is Init:
+        return len(command.payload)
+    if type(command) is Report and command.body is not None:
+        return len(command.body)
+    return 0
 
 
 def _settle(future: asyncio.Future[T], result: T, error: BaseException | None) -> None:
