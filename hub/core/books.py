@@ -180,9 +180,10 @@ class Books:
                     self.open_window(task)
 
     def _keep(self, key: int, body: Body | None) -> None:
-        size = kept_bytes(body)
-        self.open_bytes += size
-        self._bytes[key] = self._bytes.get(key, 0) + size
+        if body is not None:
+            size = sys.getsizeof(body)  # ``kept_bytes``, without the call
+            self.open_bytes += size
+            self._bytes[key] = self._bytes.get(key, 0) + size
 
     def _bind(self, task: Task, number: int, connection_id: str) -> None:
         self._audiences.pop(task.key, None)
@@ -211,7 +212,7 @@ class Books:
         self._leave_window(task)
         self._publisher_on.pop(key, None)
         self._audiences.pop(key, None)
-        self.open_bytes -= self._bytes.pop(key)
+        self.open_bytes -= self._bytes.pop(key, 0)
         left = self.open_by_client[task.publisher] - 1
         if left:
             self.open_by_client[task.publisher] = left

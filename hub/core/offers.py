@@ -34,8 +34,9 @@ class Offers:
         """
         found: list[Taker] = []
         groups: dict[str, Connection] = {}
-        for subscriber in self._books.interest.covering(action)[: self._max]:
-            connection = self._books.connections[subscriber.connection]
+        subscribers, connections = self._books.interest.covering(action), self._books.connections
+        for subscriber in subscribers[: self._max]:
+            connection = connections[subscriber.connection]
             if unseen in connection.participations:
                 continue
             access = connection.access

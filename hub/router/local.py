@@ -39,10 +39,9 @@ class Encoded:
             if self._lazy is None:
                 self._lazy = Outgoing(*map(_without_payload, self.events))
             return self._lazy
-        v1 = self._v1
-        if v1 is None:
-            v1 = self._v1 = Outgoing(*map(event_v1, self.events))
-        return v1
+        if self._v1 is None:
+            self._v1 = Outgoing(*map(event_v1, self.events))
+        return self._v1
 
     def _is_large(self, limit: int) -> bool:
         first = self.events[0]
