@@ -139,7 +139,6 @@ class Traffic:
         self.accepted: Counter[str] = Counter()
         #: handshakes that were refused, by reason
         self.refused: Counter[str] = Counter()
-        self.frames_out = 0
         self.bytes_out = 0
         #: connections that the hub closed, by close code
         self.closed: Counter[int] = Counter()

@@ -164,13 +164,8 @@ FIGURES: Final = (
         read=_frames,
     ),
     Figure(
-        name="taskhub_frames_sent_total",
-        help="Messages that were handed to sockets.",
-        read=lambda _: traffic.frames_out,
-    ),
-    Figure(
         name="taskhub_sent_bytes_total",
-        help="Their bytes.",
+        help="Bytes that were handed to sockets.",
         read=lambda _: traffic.bytes_out,
     ),
     Figure(

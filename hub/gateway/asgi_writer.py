@@ -77,7 +77,6 @@ class AsgiWriter:
                 for text in batch:
                     await self._send({"type": "websocket.send", "text": text})
                     self._queued -= len(text)
-                    traffic.frames_out += 1
                     traffic.bytes_out += len(text)
                 self._room.set()
                 if self._code is not None and not self._queue:

@@ -59,7 +59,6 @@ class DirectWriter:
             self._call_soon(self.flush)
         self._frames.append(frames)
         self._queued += len(frames)
-        traffic.frames_out += len(messages.texts)
         return self.unsent if self._behind else self._queued
 
     def flush(self) -> None:
