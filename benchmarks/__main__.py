@@ -105,6 +105,12 @@ async def whole_tasks(report: Report, directory: Path, count: int) -> None:
             report.add(f"tasks 1x64 beside {waiting} open", values)
 
 
+def stations(report: Report, directory: Path) -> None:
+    """Where the microseconds of a task go."""
+    for station, cost in servers.parts(directory / "parts").items():
+        report.add(f"of a task: {station}", {"cpu_us_per_task": cost})
+
+
 async def many(report: Report, directory: Path, deliveries: int) -> None:
     """Many connections: told all at once, or idle."""
     with servers.hub(directory / "fan-out", TASKHUB_MAX_EVENTS_PER_TASK="10000000") as (
@@ -124,6 +130,7 @@ async def run(directory: Path, count: int) -> None:
     report.put(machine())
     await limits(report, directory, count)
     await whole_tasks(report, directory, count)
+    stations(report, directory)
     await many(report, directory, count * 20)
     report.save()
 

@@ -1,6 +1,7 @@
 """The servers under load, each a process of its own, and what the system says they used."""
 
 import contextlib
+import json
 import os
 import secrets
 import signal
@@ -48,6 +49,18 @@ def manage(*words: str, env: dict[str, str]) -> str:
     command = [sys.executable, str(ROOT / "manage.py"), *words]
     done = subprocess.run(command, env=env, cwd=ROOT, check=True, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+def parts(data_dir: Path) -> dict[str, float]:
+    """What each station of the hub costs a task, in a process of its own on the server's core."""
+    env = {**os.environ, "TASKHUB_DATA_DIR": str(data_dir)}
+    data_dir.mkdir(exist_ok=True)
+    manage("migrate", "--verbosity=0", env=env)
+    database = str(data_dir / "taskhub.sqlite3")
+    command = ["taskset", "-c", "0", sys.executable, "-m", "benchmarks.parts", database]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
 
 
 @contextlib.contextmanager
