@@ -46,7 +46,8 @@ class Door:
         )
         self._inside: dict[str, dict[str, Session]] = {}
         self._grants: dict[str, ClientGrants] = {}
-        self._buckets: dict[str, TokenBucket] = {}
+        #: clients whose commands are limited to a rate
+        self.rates: dict[str, TokenBucket] = {}
         #: the revision that each connection's rights are of
         self._revisions: dict[str, int] = {}
         #: keys used since "last seen" was written
@@ -129,7 +130,7 @@ class Door:
         inside.pop(session.connection, None)
         if not inside:
             self._inside.pop(session.client, None)
-            self._buckets.pop(session.client, None)
+            self.rates.pop(session.client, None)
 
     def sessions(self) -> list[Session]:
         """Everyone inside."""
@@ -137,14 +138,14 @@ class Door:
 
     def delay(self, session: Session) -> float:
         """Seconds to wait before the next command of this client (§7)."""
-        bucket = self._buckets.get(session.client)
+        bucket = self.rates.get(session.client)
         return bucket.delay() if bucket is not None else 0.0
 
     def _set_rate(self, grants: ClientGrants) -> None:
         if not grants.rate:
-            self._buckets.pop(grants.name, None)
-        elif grants.name not in self._buckets or self._buckets[grants.name].rate != grants.rate:
-            self._buckets[grants.name] = TokenBucket(grants.rate, time.monotonic)
+            self.rates.pop(grants.name, None)
+        elif grants.name not in self.rates or self.rates[grants.name].rate != grants.rate:
+            self.rates[grants.name] = TokenBucket(grants.rate, time.monotonic)
 
     # Rights that change while a connection is open
 

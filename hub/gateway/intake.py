@@ -19,12 +19,14 @@ class Intake:
         self._runtime = runtime
         self._door = door
         self._receive = runtime.pipeline.receive
+        self._rates = door.rates
         self._limit = runtime.limits.max_frame_bytes
+        #: characters that are within the limit whatever they are
+        self._quarter = self._limit // 4
 
     def take(self, frame: str | bytes) -> Awaitable[None] | None:
         """Take one frame, a str or bytes as it came; what to await before the next one."""
-        delay = self._door.delay(self._session)
-        if delay > 0:
+        if self._rates and (delay := self._door.delay(self._session)) > 0:
             traffic.limits["client_rate"] += 1
             return self._take_later(frame, delay)
         return self._take(frame)
@@ -43,7 +45,7 @@ class Intake:
         if text is None:
             return None
         # uvicorn counts bytes before it decodes; daphne has no limit of its own.
-        if len(text) > self._limit or (not text.isascii() and len(text.encode()) > self._limit):
+        if len(text) > self._quarter and len(text.encode()) > self._limit:
             traffic.limits["max_frame_bytes"] += 1
             session.close(TOO_BIG)
             return None

@@ -62,6 +62,8 @@ class GroupCommit:
         self._waiting_size = 0
         self._in_flight: list[Decision] = []
         self._scheduled = False
+        #: publishers should be held back
+        self.congested = False
         self._calm = asyncio.Event()
         self._calm.set()
         self._empty = asyncio.Event()
@@ -101,17 +103,13 @@ class GroupCommit:
         """Whether nothing is waiting or being written."""
         return not self._waiting and not self._in_flight
 
-    @property
-    def congested(self) -> bool:
-        """Whether publishers should be held back."""
-        return not self._calm.is_set()
-
     def add(self, decision: Decision) -> None:
         """Queue a decision. Those without facts wait their turn as well: one order for all."""
         size = _size(decision)
         self._waiting.append((decision, size))
         self._waiting_size += size
         if len(self._waiting) > MAX_BACKLOG or self._waiting_size > MAX_BACKLOG_SIZE:
+            self.congested = True
             self._calm.clear()
         if not self._scheduled and not self._in_flight:
             # At the end of this loop turn, so that all of its frames share one sync.
@@ -208,6 +206,7 @@ class GroupCommit:
     def _next(self) -> None:
         low = MAX_BACKLOG // 2, MAX_BACKLOG_SIZE // 2
         if len(self._waiting) <= low[0] and self._waiting_size <= low[1]:
+            self.congested = False
             self._calm.set()
         if not self._scheduled:
             self._start_batch()
