@@ -269,4 +269,4 @@ async def test_a_hub_can_be_stopped_while_its_disk_is_full(
         await _publish_until_refused(web, "")
         assert await asyncio.to_thread(hub.terminate) == 0
         assert await web.closed() == 1012
-    assert "everything acknowledged is stored" in hub.log_since(0).splitlines()[-1]
+    assert "hub_stopped" in hub.log_since(0).splitlines()[-1]
