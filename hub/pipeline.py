@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 
 from hub.core.access import Access
-from hub.core.books import remembered
 from hub.core.decision import Decision
 from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Unchanged
 from hub.core.engine import Engine
@@ -33,6 +32,7 @@ from hub.core.inputs import (
     Watch,
 )
 from hub.core.presence import Presence
+from hub.core.remembered import remembered
 from hub.core.task import Task
 from hub.core.values import TaskState
 from hub.counts import Decisions

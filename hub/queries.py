@@ -4,11 +4,12 @@ Reads only what is committed, and never on the event loop.
 """
 
 from hub.core.access import Access
-from hub.core.books import Books, Remembered, visible
+from hub.core.books import Books
 from hub.core.decision import shown, unknown_task
 from hub.core.effects import Unchanged
 from hub.core.errors import Code, Rejection
 from hub.core.inputs import Get, Unwatch, Watch
+from hub.core.remembered import Remembered, visible
 from hub.core.task import Task
 from hub.core.values import EventKind, TaskState
 from hub.journal.reader import Reader

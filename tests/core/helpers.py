@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 
 from hub.core import inputs
 from hub.core.access import Access, access
-from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Unchanged
+from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Resumed, Unchanged
 from hub.core.facts import Event
 from hub.core.task import Participant
 from hub.core.values import EventKind, Expect, Settle
@@ -192,6 +192,10 @@ def shown_effect(effect: Effect) -> list[str]:
             return [f"refused {effect.rejection.code} > {effect.to}"]
         case Acknowledge():
             return [f"ok {effect.action} > {effect.to}"]
+        case Resumed():
+            replays = (f" {task_id}:{seq}" for task_id, seq in sorted(effect.replays.items()))
+            done = f"resumed {effect.previous}" if effect.previous else "not resumed"
+            return [f"{done}{''.join(replays)} > {effect.to}"]
 
 
 def _shown_event(event: Event) -> str:

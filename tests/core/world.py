@@ -4,13 +4,13 @@ import itertools
 from collections import defaultdict
 
 from hub.core import inputs
-from hub.core.books import remembered
 from hub.core.decision import Decision
 from hub.core.effects import Deliver, Effect, Offer, Refuse
 from hub.core.engine import Engine
 from hub.core.errors import Rejection, TaskNotLoaded
 from hub.core.facts import Event, Fact
 from hub.core.limits import Limits
+from hub.core.remembered import remembered
 from hub.core.task import Task, fold
 from hub.journal.memory import MemoryJournal
 from hub.journal.port import Journal
