@@ -13,6 +13,7 @@ from hub.core.engine import Engine
 from hub.core.facts import Event, Fact
 from hub.core.limits import Limits
 from hub.core.presence import Presence
+from hub.core.values import Token
 from hub.journal.memory import MemoryJournal
 from hub.journal.port import JournalFailed
 from hub.pipeline import Pipeline
@@ -30,7 +31,9 @@ class RecordingSink:
     def __init__(self, connection: str, *, v1: bool = True) -> None:
         self.connection = connection
         self.v1 = v1
+        self.token = Token(f"session of {connection}")
         self.lazy_payload: int | None = None
+        self.closed: int | None = None
         self.messages: list[dict[str, Any]] = []
         self.bad_frames = 0
 
@@ -39,6 +42,9 @@ class RecordingSink:
 
     def bad_frame(self) -> None:
         self.bad_frames += 1
+
+    def close(self, code: int) -> None:
+        self.closed = code
 
     async def room(self) -> None:
         return
@@ -94,7 +100,7 @@ class World:
         def new_id() -> str:
             return f"hub-{id(self):x}-{next(ids)}"
 
-        self.engine = Engine(limits, new_id, self.journal.last_key())
+        self.engine = Engine(limits, new_id, self.journal.last_key(), self.journal.epoch())
         self.pipeline = Pipeline(
             engine=self.engine,
             journal=self.journal,
