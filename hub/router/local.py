@@ -100,10 +100,11 @@ class LocalRouter:
                 sink.send(messages.for_sink(sink))
         if asked is not None and not (watching and asked in watching):
             self._answer(asked, effect, messages)
-        if watching:
-            self._tell_watchers(list(watching), effect, messages)
+        told = list(watching or ())  # the last event ends the watches it was told by
+        if told:
+            self._tell_watchers(told, effect, messages)
         for connection in self.watches.on_action(effect.action):
-            if connection not in to and not (watching and connection in watching):
+            if connection not in to and connection not in told:
                 self._send(connection, messages)
 
     def _answer(self, sender: str, effect: Deliver, messages: Encoded) -> None:
