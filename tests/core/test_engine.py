@@ -778,5 +778,5 @@ def test_presence_is_a_plain_value() -> None:
 
 
 def test_rights_of_a_connection_that_is_gone_change_nothing() -> None:
-    world = check("a connect\na lost\na access sub=")
+    world = check("a connect legacy\na lost\na access sub=")
     assert not world.engine.books.connections

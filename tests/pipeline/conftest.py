@@ -160,3 +160,25 @@ async def world() -> AsyncIterator[World]:
     made = World(Limits())
     yield made
     await made.pipeline.stop()
+
+
+#: The rights of the client that is resumed, whatever the name of its connection.
+EVERYTHING = access("s", sub=["*"], pub=["*"], watch=["*"])
+#: Timeouts of tasks for tests that are about something else.
+LONG = {"startTimeout": 100_000, "endTimeout": 1_000_000}
+
+
+def resume_frame(lost: RecordingSink, **tasks: int) -> dict[str, Any]:
+    """A ``resume`` of this connection, with the last seq seen of each task."""
+    return {
+        "cmd": "resume",
+        "id": "r",
+        "session": str(lost.token),
+        "epoch": "memory",
+        "tasks": tasks,
+    }
+
+
+def seqs(messages: list[dict[str, Any]], task_id: str) -> list[int]:
+    """The seqs of a task as they were told."""
+    return [m["seq"] for m in messages if m.get("taskId") == task_id and "seq" in m]
