@@ -78,11 +78,14 @@ class Resuming:
         """Hold live events back until those before have been told."""
         missed = Missed(sink)
         access = self._books.connections[sink.connection].access
+        room = self._max_watches - self._router.watches.count(sink.connection)
         for pattern in effect.watching.patterns:
-            if access.watch.covers(pattern) and self._may_watch(sink):
+            if access.watch.covers(pattern) and room > 0:
                 self._router.watches.add_pattern(sink.connection, pattern)
+                room -= 1
         for task_id, from_seq in effect.replays.items():
-            stays = task_id in effect.watching.tasks and self._may_watch(sink)
+            stays = task_id in effect.watching.tasks and room > 0
+            room -= stays
             watch = Watch(task_id, from_seq, stays=stays)
             found = self._books.open.get(task_id) or self._books.recent.get(task_id)
             if found is None:
@@ -90,9 +93,6 @@ class Resuming:
             elif visible(found, access):
                 self._hold_back(missed, found, watch)
         return missed
-
-    def _may_watch(self, sink: Sink) -> bool:
-        return self._router.watches.count(sink.connection) < self._max_watches
 
     def _hold_back(self, missed: Missed, task: Task | Remembered, watch: Watch) -> None:
         self._router.watches.begin(missed.sink.connection, task.key, watch)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.hub_process import HubProcess
+from tests.hub_process import SERVERS, HubProcess
 from tests.peers import JSON, V1Peer
 from tests.wire.stage import LONG, Stage, caught_up, heard, new_id, pub, until, until_state
 
@@ -237,6 +237,27 @@ async def test_after_the_grace_the_session_is_gone(
     await a.vanish()
     await until_state(web, task, "a", "lost")
     assert await ask(await stage.v1("a"), a, **{task: 2}) == NOTHING
+
+
+@pytest.mark.parametrize("server", SERVERS)
+async def test_more_was_missed_than_an_outbox_takes(
+    server: str, tmp_path: Path, prepared: HubProcess, new_stage: NewStage
+) -> None:
+    small = {"TASKHUB_MAX_OUTBOX_BYTES": "150000", "TASKHUB_MAX_EVENTS_PER_TASK": "200"}
+    hub = HubProcess(server, tmp_path, TASKHUB_RESUME_GRACE_MS="10000", **small).copy_of(prepared)
+    try:
+        stage = new_stage(hub.start())
+        web, task, (a,) = await stage.at_work("a", **WORK)
+        await web.vanish()
+        for n in range(100):
+            await pub(a, task, "update", update=f"{n}" * 15_000)
+        found = await resumed(stage, web, **{task: 2})
+        await pub(a, task, "success", result=5)
+        await until(found, task)
+        assert seqs(found, task=task) == list(range(3, 105))
+    finally:
+        hub.close()
+    assert not hub.troubles()
 
 
 async def test_a_restart_forgets_sessions_and_the_client_goes_on(
