@@ -27,7 +27,9 @@ MINUTE_S: Final = 60.0
 #: Lines a minute with one event name; more are counted and told as ``lines_left_out``.
 PER_MINUTE: Final = 60
 #: A whole fleet comes back at once after a restart, and each line names a client.
-PER_MINUTE_OF: Final = {"connection_opened": 600, "connection_closed": 600}
+PER_MINUTE_OF: Final = dict.fromkeys(
+    ("connection_opened", "connection_closed", "connection_resumed", "nothing_resumed"), 600
+)
 LEFT_OUT: Final = "lines_left_out"
 
 

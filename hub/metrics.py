@@ -19,7 +19,17 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from hub.core.errors import Code
-from hub.core.inputs import Cancel, Get, Init, Report, Subscribe, Unsubscribe, Unwatch, Watch
+from hub.core.inputs import (
+    Cancel,
+    Get,
+    Init,
+    Report,
+    Resume,
+    Subscribe,
+    Unsubscribe,
+    Unwatch,
+    Watch,
+)
 from hub.counts import Histogram, traffic
 from hub.runtime import Runtime
 
@@ -32,6 +42,7 @@ COMMANDS: Final[Mapping[str, tuple[type, ...]]] = {
     "watch": (Watch,),
     "unwatch": (Unwatch,),
     "get": (Get,),
+    "resume": (Resume,),
 }
 
 T = TypeVar("T")

@@ -10,10 +10,10 @@ batch that holds it has committed.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 
+from hub.accounts import Accounts
 from hub.core.access import Access
-from hub.core.books import remembered
-from hub.core.decision import Decision
-from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Unchanged
+from hub.core.decision import Decision, refusal
+from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Resumed, Unchanged
 from hub.core.engine import Engine
 from hub.core.errors import Code, Rejection, TaskNotLoaded
 from hub.core.inputs import (
@@ -27,12 +27,14 @@ from hub.core.inputs import (
     Init,
     OperatorCancel,
     Report,
+    Resume,
     Subscribe,
     Tick,
     Unwatch,
     Watch,
 )
 from hub.core.presence import Presence
+from hub.core.remembered import remembered
 from hub.core.task import Task
 from hub.core.values import TaskState
 from hub.counts import Decisions
@@ -43,6 +45,7 @@ from hub.logs import logger
 from hub.protocol.decode import decode
 from hub.protocol.frames import Rules
 from hub.queries import Queries
+from hub.resuming import RESUMED_ELSEWHERE, Resuming
 from hub.router.local import LocalRouter
 from hub.router.port import Sink
 
@@ -78,7 +81,9 @@ class Pipeline:
         self.counts = Decisions()
         self.reader = Reader(journal)
         self.commit = GroupCommit(journal, self._committed, self._failed)
+        self._accounts = Accounts(engine.books)
         self._queries = Queries(engine.books, self.reader, router, max_watches)
+        self._resuming = Resuming(engine.books, self.reader, router, max_watches, self._spawn)
         self._rules = rules
         self._clock = clock
         self._new_id = new_id
@@ -95,12 +100,13 @@ class Pipeline:
     def connect(self, sink: Sink, access: Access, presence: Presence) -> None:
         """A connection was accepted and takes messages."""
         self.router.add(sink, presence)
-        self._enter(Connected(connection=sink.connection, access=access))
+        session = sink.token if sink.v1 else None
+        self._enter(Connected(connection=sink.connection, access=access, session=session))
 
-    def disconnect(self, connection: str) -> None:
-        """A connection is gone."""
-        self.router.remove(connection)
-        self._enter(Disconnected(connection=connection))
+    def disconnect(self, connection: str, *, resumed: bool = False) -> None:
+        """A connection is gone, or about to be resumed by another one."""
+        watching = self.router.remove(connection)
+        self._enter(Disconnected(connection=connection, watching=watching, resumed=resumed))
 
     def change_access(self, connection: str, access: Access) -> None:
         """An open connection has other rights (docs/protocol.md §2.8)."""
@@ -132,6 +138,8 @@ class Pipeline:
                 return None
             if isinstance(command, _READ):
                 return self._query(sink, command)
+            if isinstance(command, Resume):
+                return self._resume(command)
         if (missing := self._decide(command)) is not None:
             return self._load_and_decide(command, missing)
         return self.commit.calm() if self.commit.congested else None
@@ -161,7 +169,7 @@ class Pipeline:
             return missing.task_id
         except Exception as cause:
             # docs/protocol.md §7: nothing a client sends can raise out of the consumer.
-            log.exception("decision_failed", **self._about(command), help=_REPORT_IT)
+            log.exception("decision_failed", **self._accounts.about(command), help=_REPORT_IT)
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             self._start_over(cause)
         return None
@@ -176,7 +184,7 @@ class Pipeline:
         try:
             task = await self.reader.load(task_id)
         except Exception:
-            log.exception("task_load_failed", **self._about(command), help=CHECK_DISK)
+            log.exception("task_load_failed", **self._accounts.about(command), help=CHECK_DISK)
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             return
         if not self.engine.books.live(command.connection):
@@ -197,6 +205,22 @@ class Pipeline:
         self.engine.books.remember(remembered(task))
         self._decide(command)
 
+    def _resume(self, command: Resume) -> Awaitable[None]:
+        """Put a connection in the place of a lost one (§6); awaits that it has heard all."""
+        told = self._resuming.expect(command.connection)
+        if self._recovering:
+            self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
+            return told
+        lost = self.engine.lost(command)
+        if lost is not None and lost.live:
+            # Its end has not been heard here yet: the peer knows better.
+            half_open = self.router.sink(lost.id)
+            self.disconnect(lost.id, resumed=True)
+            if half_open is not None:
+                half_open.close(RESUMED_ELSEWHERE)
+        self._decide(command)
+        return told
+
     def _enter(self, item: Decided) -> None:
         if self._frozen:
             return
@@ -205,7 +229,7 @@ class Pipeline:
             self.counts.deadlines += len(decisions) if isinstance(item, Tick) else 0
             self._queue(decisions)
         except Exception as cause:
-            log.exception("decision_failed", **self._about(item), help=_REPORT_IT)
+            log.exception("decision_failed", **self._accounts.about(item), help=_REPORT_IT)
             self._start_over(cause)
 
     def _queue(self, decisions: list[Decision]) -> None:
@@ -291,6 +315,9 @@ class Pipeline:
                     self._unchanged(effect)
                 case Refuse():
                     router.refuse(effect, self._new_id())
+                case Resumed():
+                    self._accounts.resumed(effect)
+                    self._resuming.perform(effect)
 
     def _unchanged(self, effect: Unchanged) -> None:
         if effect.task is None or effect.seq is None:
@@ -300,41 +327,14 @@ class Pipeline:
 
     def _refuse(self, command: Command, rejection: Rejection, about: Task | None = None) -> None:
         """``about``: the open task it was decided by, which may turn out not to be stored."""
-        refuse = Refuse(
-            to=command.connection,
-            rejection=rejection,
-            command_id=command.command_id,
-            task_id=getattr(command, "task_id", None),
-            event_id=getattr(command, "event_id", None),
-            request=command.request,
-            refused_init=isinstance(command, Init),
-        )
+        refuse = refusal(command, rejection)
+        if isinstance(command, Resume):
+            self._resuming.over(command.connection)
         self._answer(refuse, *((about.key, command) if about is not None else ()))
-
-    def _note_refusal(self, refuse: Refuse) -> None:
-        connection = self.engine.books.connections.get(refuse.to)
-        fields = {
-            "connection": refuse.to,
-            "client": connection.access.client if connection is not None else None,
-            "task_id": refuse.task_id,
-        }
-        if refuse.rejection.code is Code.FORBIDDEN:
-            log.info("command_forbidden", **fields)
-        else:
-            log.debug("command_refused", code=refuse.rejection.code, **fields)
-
-    def _about(self, item: Decided | Command) -> dict[str, str]:
-        """What is known of an input, for the log: whose it is, never what it says."""
-        names = ("connection", "task_id", "action", "operator")
-        known = {name: value for name in names if (value := getattr(item, name, None))}
-        connection = self.engine.books.connections.get(known.get("connection", ""))
-        if connection is not None:
-            known["client"] = connection.access.client
-        return {"input": type(item).__name__, **known}
 
     def _answer(self, refuse: Refuse, key: int = 0, command: Command | None = None) -> None:
         self.counts.refuse(refuse.rejection)
-        self._note_refusal(refuse)
+        self._accounts.refused(refuse)
         # Behind what was decided before it, so that a refusal never tells of a task
         # whose own events are not yet durable.
         self._queue([Decision(key=key, facts=[], effects=[refuse], command=command)])
@@ -346,7 +346,7 @@ class Pipeline:
             except Rejection as rejection:
                 self._refuse(query, rejection)
             except Exception:
-                log.exception("query_failed", **self._about(query), help=CHECK_DISK)
+                log.exception("query_failed", **self._accounts.about(query), help=CHECK_DISK)
                 self._refuse(query, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
 
         return ask()

@@ -4,21 +4,22 @@ Reads only what is committed, and never on the event loop.
 """
 
 from hub.core.access import Access
-from hub.core.books import Books, Remembered, visible
+from hub.core.books import Books
 from hub.core.decision import shown, unknown_task
 from hub.core.effects import Unchanged
 from hub.core.errors import Code, Rejection
-from hub.core.inputs import Get, Unwatch, Watch
+from hub.core.inputs import Get, Unwatch
+from hub.core.inputs import Watch as WatchCommand
+from hub.core.remembered import Remembered, visible
 from hub.core.task import Task
-from hub.core.values import EventKind, TaskState
+from hub.core.values import TaskState
 from hub.journal.reader import Reader
 from hub.protocol import encode
-from hub.router import watches
+from hub.replays import Replays
 from hub.router.local import LocalRouter
 from hub.router.port import Sink
+from hub.router.watches import Watch
 
-#: Events read at a time for a replay.
-PAGE = 256
 #: Events in one answer to ``get``.
 MAX_LISTED = 1_000
 
@@ -30,11 +31,12 @@ class Queries:
 
     def __init__(self, books: Books, reader: Reader, router: LocalRouter, max_watches: int) -> None:
         self._books = books
+        self._replays = Replays(reader, router)
         self._reader = reader
         self._router = router
         self._max_watches = max_watches
 
-    async def answer(self, sink: Sink, query: Watch | Unwatch | Get) -> None:
+    async def answer(self, sink: Sink, query: WatchCommand | Unwatch | Get) -> None:
         """Answer one query. Raises Rejection, JournalFailed."""
         connection = self._books.connections.get(sink.connection)
         if connection is None:
@@ -44,7 +46,7 @@ class Queries:
                 await self._get(query, connection.access)
             case Unwatch():
                 await self._unwatch(query)
-            case Watch():
+            case WatchCommand():
                 await self._watch(sink, query, connection.access)
 
     async def tell_again(self, effect: Unchanged) -> None:
@@ -123,7 +125,7 @@ class Queries:
             more = {"taskId": query.task_id}
         self._say(query.connection, "Not watching any more.", query.command_id, more)
 
-    async def _watch(self, sink: Sink, query: Watch, access: Access) -> None:
+    async def _watch(self, sink: Sink, query: WatchCommand, access: Access) -> None:
         if self._router.watches.count(query.connection) >= self._max_watches:
             raise Rejection(
                 Code.LIMIT,
@@ -146,24 +148,9 @@ class Queries:
             return
         more = {"taskId": query.task_id}
         self._say(query.connection, "Watching.", query.command_id, more)
-        watch = self._router.watches.begin(query.connection, found.key, query.from_seq)
-        await self._replay(sink, found.key, watch)
-
-    async def _replay(self, sink: Sink, task: int, watch: watches.Watch) -> None:
-        """Send what is stored, page by page, until the live events connect to it."""
-        while True:
-            page = await self._reader.events(task, watch.after + 1, PAGE)
-            if not self._router.watches.holds(sink.connection, task, watch):
-                return  # unwatched, or begun anew, meanwhile
-            for event in page:
-                self._router.send_event(sink.connection, event)
-                watch.after = event.seq
-            if page and page[-1].kind is EventKind.END:
-                self._router.watches.end(sink.connection, task)
-                return
-            if len(page) < PAGE and watch.caught_up():
-                return
-            await sink.room()
+        watch = Watch(query.task_id, query.from_seq)
+        self._router.watches.begin(query.connection, found.key, watch)
+        await self._replays.run(sink, found.key, watch)
 
     def _say(
         self, connection: str, message: str, command_id: str | None, more: dict[str, str]

@@ -73,7 +73,7 @@ class Runtime:
         journal.sweep_presence()
         self.epoch = journal.epoch()
         new_id = fresh_ids()
-        engine = Engine(limits, new_id, journal.last_key())
+        engine = Engine(limits, new_id, journal.last_key(), self.epoch)
         roll = Roll()
         self.pipeline = Pipeline(
             engine=engine,

@@ -8,13 +8,12 @@ import sys
 from collections import OrderedDict
 from collections.abc import Collection
 
-import msgspec
-
-from hub.core.access import Access
+from hub.core.connections import Connection, Sessions
 from hub.core.deadlines import Deadlines
 from hub.core.facts import Closed, Event, Fact, Moved, Offered, WindowMoved
 from hub.core.interest import Interest
-from hub.core.task import Task
+from hub.core.remembered import Remembered, remembered
+from hub.core.task import Participant, Task
 from hub.core.values import Body, EventKind, ParticipantState
 
 _STARTED = ParticipantState.STARTED
@@ -25,64 +24,9 @@ _UPDATE = EventKind.UPDATE
 RECENT_TASKS = 4_096
 
 
-class Subscription(msgspec.Struct, frozen=True, gc=False):
-    """One pattern of a connection."""
-
-    exact: bool
-    group: bool
-
-
-class Connection(msgspec.Struct, kw_only=True):
-    """A connection, live or away: one that is gone keeps its place for the grace (§5.4)."""
-
-    id: str
-    access: Access
-    live: bool = True
-    subscriptions: dict[str, Subscription] = {}
-    #: task key → participant number
-    participations: dict[int, int] = {}
-    #: how many of them are still at work
-    busy: int = 0
-
-
-class Remembered(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of an ended task for a while."""
-
-    key: int
-    task_id: str
-    action: str
-    publisher: str
-    #: client names of its participants
-    clients: frozenset[str]
-    event_ids: dict[str, tuple[str, int, int]]
-
-
-def remembered(task: Task) -> Remembered:
-    """An ended task without its payload and participants."""
-    return Remembered(
-        key=task.key,
-        task_id=task.task_id,
-        action=task.action,
-        publisher=task.publisher,
-        clients=frozenset([p.client for p in task.participants.values()]),
-        event_ids=task.event_ids,
-    )
-
-
 def kept_bytes(body: Body | None) -> int:
     """What a body takes in memory: one emoji in it makes four bytes of each character."""
     return 0 if body is None else sys.getsizeof(body)
-
-
-def visible(task: Task | Remembered, access: Access) -> bool:
-    """Whether a client may know of a task: publisher, participant, or by *watch* (§3)."""
-    if access.client == task.publisher or access.watch.covers(task.action):
-        return True
-    if isinstance(task, Remembered):
-        took_part = access.client in task.clients
-    else:
-        took_part = any(p.client == access.client for p in task.participants.values())
-    return took_part and access.sub.covers(task.action)
 
 
 class Books:
@@ -90,6 +34,7 @@ class Books:
 
     def __init__(self) -> None:
         self.connections: dict[str, Connection] = {}
+        self.sessions = Sessions()
         self.interest = Interest()
         # Ordered: the oldest entry of a dict is found by walking over all that were deleted.
         self.recent: OrderedDict[str, Remembered] = OrderedDict()
@@ -115,9 +60,12 @@ class Books:
         #: the connection a task's publisher listens on
         self._publisher_on: dict[int, str] = {}
         self._audiences: dict[int, tuple[str, ...]] = {}
-        self.connections = {c.id: c for c in self.connections.values() if c.live}
+        self.connections = {
+            c.id: c for c in self.connections.values() if c.live or c.session is not None
+        }
         for connection in self.connections.values():
             connection.participations.clear()
+            connection.published.clear()
             connection.busy = 0
 
     def admit(self, task: Task) -> None:
@@ -129,7 +77,7 @@ class Books:
         for event_id in task.event_ids:
             self.event_owner[event_id] = task.task_id
         assert task.init.created is not None
-        self._publisher_on[key] = task.init.created.connection
+        self.publish_on(task, task.init.created.connection)
         self._keep(key, task.init.body)
         for participant in task.participants.values():
             self._keep(key, participant.body)
@@ -172,8 +120,7 @@ class Books:
                 case Offered():
                     self._bind(task, fact.participant, fact.connection)
                 case Moved():
-                    self._audiences.pop(task.key, None)
-                    self._bind(task, fact.participant, fact.connection)
+                    self._rebind(task, fact, facts)
                 case Closed():
                     self._one_less(task, fact.participant)
                 case WindowMoved():
@@ -191,17 +138,26 @@ class Books:
         connection.participations[task.key] = number
         connection.busy += 1
 
+    def _rebind(self, task: Task, moved: Moved, facts: list[Fact]) -> None:
+        number = moved.participant
+        self._bind(task, number, moved.connection)
+        ended = (fact for fact in facts if isinstance(fact, Event | Closed))
+        if not task.participants[number].active and all(f.participant != number for f in ended):
+            # It was done before: it only listens there from now on.
+            self.connections[moved.connection].busy -= 1
+
     def _one_less(self, task: Task, number: int) -> None:
         connection = self.connections.get(task.participants[number].connection)
         if connection is not None:
             connection.busy -= 1
 
-    def unbind(self, task: Task, connection_id: str) -> None:
-        """A participant at work is about to move away from this connection."""
-        connection = self.connections[connection_id]
-        del connection.participations[task.key]
-        connection.busy -= 1
-        self._let_go(connection)
+    def unbind(self, task: Task, participant: Participant) -> None:
+        """A participant is about to move away from its connection."""
+        connection = self.connections.get(participant.connection)
+        if connection is not None:
+            del connection.participations[task.key]
+            connection.busy -= participant.active
+            self.let_go(connection)
 
     def retire(self, task: Task) -> None:
         """The task has ended: remember its event ids for a while, forget the rest."""
@@ -210,7 +166,9 @@ class Books:
         del self.by_key[key]
         self.deadlines.disarm(key)
         self._leave_window(task)
-        self._publisher_on.pop(key, None)
+        publisher = self.connections.get(self._publisher_on.pop(key))
+        if publisher is not None:
+            publisher.published.discard(key)
         self._audiences.pop(key, None)
         self.open_bytes -= self._bytes.pop(key, 0)
         left = self.open_by_client[task.publisher] - 1
@@ -223,7 +181,7 @@ class Books:
             if connection is not None:
                 connection.participations.pop(key, None)
                 connection.busy -= participant.active  # only of a task that was never stored
-                self._let_go(connection)
+                self.let_go(connection)
         self._keep_ended(remembered(task))
 
     def remember(self, ended: Remembered) -> None:
@@ -271,16 +229,36 @@ class Books:
         """The publisher asks again from a new connection: it listens there from now on."""
         before = self.connections.get(self._publisher_on[task.key])
         if before is None or not before.live:
-            self._publisher_on[task.key] = connection
-            self._audiences.pop(task.key, None)
+            self.publish_on(task, connection)
+
+    def publish_on(self, task: Task, connection: str) -> None:
+        """The publisher of a task listens on this connection from now on."""
+        key = task.key
+        before = self.connections.get(self._publisher_on.get(key, ""))
+        if before is not None:
+            before.published.discard(key)
+        after = self.connections.get(connection)
+        if after is not None:
+            after.published.add(key)
+        self._publisher_on[key] = connection
+        self._audiences.pop(key, None)
+
+    def publisher_on(self, task: Task) -> str:
+        """The connection that a task's publisher listens on, open or not."""
+        return self._publisher_on[task.key]
 
     def live(self, connection_id: str) -> bool:
         """Whether this connection is open."""
         connection = self.connections.get(connection_id)
         return connection is not None and connection.live
 
-    def _let_go(self, connection: Connection) -> None:
+    def let_go(self, connection: Connection) -> None:
         """Forget an away connection that has nothing left to come back to."""
-        if not connection.live and not connection.participations:
-            self.connections.pop(connection.id, None)
-            self.deadlines.disarm(connection.id)
+        if not connection.live and not connection.participations and connection.session is None:
+            self.drop(connection)
+
+    def drop(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self.sessions.end(connection)
+        self.connections.pop(connection.id, None)
+        self.deadlines.disarm(connection.id)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from hub.core.books import Books
-from hub.core.effects import Deliver, Effect, Offer, Unchanged
+from hub.core.effects import Deliver, Effect, Offer, Refuse, Unchanged
 from hub.core.errors import Code, Rejection
 from hub.core.facts import Event, Fact
 from hub.core.inputs import Cancel, Command, Init, Report
@@ -99,6 +99,19 @@ def unchanged(command: Init | Report, task: int | None = None, seq: int | None =
         command_id=command.command_id,
     )
     return Decision(key=task or 0, facts=[], effects=[effect], command=command if task else None)
+
+
+def refusal(command: Command, rejection: Rejection) -> Refuse:
+    """The answer to a command that is refused (§7)."""
+    return Refuse(
+        to=command.connection,
+        rejection=rejection,
+        command_id=command.command_id,
+        task_id=getattr(command, "task_id", None),
+        event_id=getattr(command, "event_id", None),
+        request=command.request,
+        refused_init=isinstance(command, Init),
+    )
 
 
 def unknown_task() -> Rejection:

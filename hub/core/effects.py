@@ -6,6 +6,7 @@ id of a connection of this process.
 
 import msgspec
 
+from hub.core.connections import Watching
 from hub.core.errors import Rejection
 from hub.core.facts import Event
 
@@ -69,4 +70,17 @@ class Refuse(msgspec.Struct, frozen=True, kw_only=True):
     refused_init: bool = False
 
 
-Effect = Deliver | Offer | Acknowledge | Unchanged | Refuse
+class Resumed(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer a ``resume``, then tell what was missed (§6)."""
+
+    to: str
+    #: the connection whose place was taken; None: nothing could be resumed
+    previous: str | None = None
+    #: taskId → the seq from which on its events are told again
+    replays: dict[str, int] = {}
+    watching: Watching = Watching()
+    lazy_payload: int | None = None
+    command_id: str | None = None
+
+
+Effect = Deliver | Offer | Acknowledge | Unchanged | Refuse | Resumed

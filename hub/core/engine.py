@@ -8,6 +8,7 @@ them; should a commit fail, the shell restores the engine from the journal.
 from collections.abc import Callable, Iterable
 
 from hub.core.books import Books
+from hub.core.connections import Connection
 from hub.core.decision import Decision, Desk
 from hub.core.inputs import (
     AccessChanged,
@@ -19,6 +20,7 @@ from hub.core.inputs import (
     Init,
     OperatorCancel,
     Report,
+    Resume,
     Subscribe,
     Tick,
     Unsubscribe,
@@ -27,18 +29,22 @@ from hub.core.limits import Limits
 from hub.core.membership import Membership
 from hub.core.offers import Offers
 from hub.core.publishing import Publishing
+from hub.core.resumption import Resumption
 from hub.core.task import Task
 
 
 class Engine:
     """Takes inputs, gives decisions. Not thread-safe; never blocks."""
 
-    def __init__(self, limits: Limits, new_id: Callable[[], str], last_key: int = 0) -> None:
+    def __init__(
+        self, limits: Limits, new_id: Callable[[], str], last_key: int = 0, epoch: str = ""
+    ) -> None:
         self.books = Books()
         desk = Desk(self.books, new_id)
         offers = Offers(self.books, limits.max_participants_per_task)
         self._publishing = Publishing(self.books, desk, offers, limits, last_key)
         self._membership = Membership(self.books, desk, offers, limits)
+        self._resumption = Resumption(self._membership, desk, epoch)
 
     def refuse_new(self, why: str | None) -> None:
         """Take no new tasks, and say why; None: take them again."""
@@ -63,6 +69,8 @@ class Engine:
                 return self._membership.subscribe(item, now)
             case Unsubscribe():
                 return self._membership.unsubscribe(item)
+            case Resume():
+                return self._resumption.resume(item, now)
             case _:
                 return self._decide_event(item, now)
 
@@ -79,6 +87,10 @@ class Engine:
                 return self._membership.disconnected(item, now)
             case AccessChanged():
                 return self._membership.access_changed(item, now)
+
+    def lost(self, command: Resume) -> Connection | None:
+        """The connection whose place this command would take; it may still seem to be open."""
+        return self._resumption.lost(command)
 
     def decide_absent(self, command: Command) -> list[Decision]:
         """Decide about a command on a task that is nowhere. Raises Rejection."""

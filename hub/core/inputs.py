@@ -8,7 +8,8 @@ operator's word, and time.
 import msgspec
 
 from hub.core.access import Access
-from hub.core.values import Body, EventKind, Expect, Settle
+from hub.core.connections import Watching
+from hub.core.values import Body, EventKind, Expect, Settle, Token
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -95,17 +96,31 @@ class Get(Command, frozen=True, kw_only=True):
     from_seq: int = 1
 
 
+class Resume(Command, frozen=True, kw_only=True):
+    """``resume``: take the place of the connection whose welcome told this session (§6)."""
+
+    session: Token
+    epoch: str
+    #: taskId → the last seq that was seen; 0: none
+    tasks: dict[str, int]
+
+
 class Connected(msgspec.Struct, frozen=True, kw_only=True):
     """A connection was accepted."""
 
     connection: str
     access: Access
+    #: what ``resume`` may present once it is lost; None: a legacy connection
+    session: Token | None = None
 
 
 class Disconnected(msgspec.Struct, frozen=True, kw_only=True):
     """A connection is gone."""
 
     connection: str
+    watching: Watching = Watching()
+    #: another one is about to resume it: nothing of it goes to others meanwhile
+    resumed: bool = False
 
 
 class AccessChanged(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +151,7 @@ Decided = (
     | Init
     | Report
     | Cancel
+    | Resume
     | Connected
     | Disconnected
     | AccessChanged

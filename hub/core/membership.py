@@ -1,18 +1,19 @@
 """Who is connected, what they subscribe to, and what time does to both (§2, §3, §5.4)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from hub.core import lifecycle, reasons
 from hub.core.access import access
-from hub.core.books import Books, Connection, Subscription
+from hub.core.books import Books
+from hub.core.connections import Connection, Subscription
 from hub.core.decision import Decision, Desk, shown
-from hub.core.effects import Acknowledge
+from hub.core.effects import Acknowledge, Offer
 from hub.core.errors import Code, Rejection
 from hub.core.inputs import AccessChanged, Connected, Disconnected, Subscribe, Unsubscribe
 from hub.core.limits import Limits
 from hub.core.offers import Offers
 from hub.core.task import Participant, Task
-from hub.core.turn import reopen_window
+from hub.core.turn import Turn, move, reopen_window
 from hub.core.values import Body, ParticipantState
 
 
@@ -27,7 +28,9 @@ class Membership:
 
     def connected(self, item: Connected) -> None:
         """A connection was accepted."""
-        self.books.connections[item.connection] = Connection(id=item.connection, access=item.access)
+        connection = Connection(id=item.connection, access=item.access, session=item.session)
+        self.books.connections[item.connection] = connection
+        self.books.sessions.open(connection)
 
     def subscribe(self, command: Subscribe, now: int) -> list[Decision]:
         """Subscribe, and take the open tasks still inside their start window (§3)."""
@@ -43,21 +46,50 @@ class Membership:
                 "subscribe to a noun that covers several actions.",
                 limit="max_subscriptions",
             )
-        self._drop_subscription(connection, pattern)  # it may have been subscribed otherwise
-        known[pattern] = Subscription(command.exact, command.group)
-        self.books.interest.add(connection.id, pattern, exact=command.exact, group=command.group)
+        if command.lazy_payload is not None:
+            connection.lazy_payload = command.lazy_payload
         answer = Acknowledge(
             to=connection.id,
             message=f"Subscribed to {pattern}.",
             action=pattern,
             command_id=command.command_id,
         )
-        decisions = [Decision(key=0, facts=[], effects=[answer])]
-        for task in self._offers.waiting(pattern, exact=command.exact, now=now):
+        taken = Subscription(command.exact, command.group)
+        offers = self.take_subscription(connection, pattern, taken, now)
+        return [Decision(key=0, facts=[], effects=[answer]), *offers]
+
+    def take_subscription(
+        self,
+        connection: Connection,
+        pattern: str,
+        subscription: Subscription,
+        now: int,
+        told: Collection[str] = (),
+    ) -> list[Decision]:
+        """Subscribe, and offer what waits; the init of the tasks ``told`` is heard otherwise."""
+        self._drop_subscription(connection, pattern)  # it may have been subscribed otherwise
+        connection.subscriptions[pattern] = subscription
+        exact, group = subscription.exact, subscription.group
+        self.books.interest.add(connection.id, pattern, exact=exact, group=group)
+        waiting = self._offers.waiting(pattern, exact=exact, now=now)
+        decisions = []
+        for task in waiting:
             turn = self._desk.turn(task, now)
-            offers = self._offers.late(turn, connection, group=command.group)
+            offers = self._offers.late(turn, connection, group=group)
             if turn.facts:
+                offers = [] if task.task_id in told else offers
                 decisions.append(self._desk.decision(turn, offers=offers))
+        return decisions
+
+    def take_subscriptions(
+        self, lost: Connection, heir: Connection, now: int, told: Collection[str]
+    ) -> list[Decision]:
+        """Subscribe to what a lost connection was subscribed to, within rights and limits (§6)."""
+        decisions = []
+        for pattern, subscription in lost.subscriptions.items():
+            room = len(heir.subscriptions) < self._limits.max_subscriptions
+            if room and pattern not in heir.subscriptions and heir.access.sub.covers(pattern):
+                decisions += self.take_subscription(heir, pattern, subscription, now, told)
         return decisions
 
     def unsubscribe(self, command: Unsubscribe) -> list[Decision]:
@@ -82,23 +114,27 @@ class Membership:
         return True
 
     def disconnected(self, item: Disconnected, now: int) -> list[Decision]:
-        """A connection is gone: what it works on has the grace to be taken up again (§5.4)."""
+        """A connection is gone: it has the grace to be resumed, with its work (§5.4, §6)."""
         connection = self.books.connections.get(item.connection)
         if connection is None or not connection.live:
             return []
         connection.live = False
+        connection.watching = item.watching
         for pattern, subscription in connection.subscriptions.items():
             self.books.interest.remove(connection.id, pattern, exact=subscription.exact)
         decisions = []
-        for task, participant in self._at_work(connection):
+        for task, participant in [] if item.resumed else self._at_work(connection):
             # docs/protocol.md §5.6: it has not started, so another one can at once.
             waiting = participant.group and participant.state is ParticipantState.OFFERED
             if waiting and self._offers.group_taker(task, participant.client):
                 decisions.append(self._lose(task, participant, reasons.SERVICE_LOST, now))
-        if connection.busy:
+        crowded_out = self.books.sessions.leave(connection)
+        if crowded_out is not None:
+            self.books.let_go(crowded_out)
+        if connection.busy or connection.session is not None:
             self.books.deadlines.arm(connection.id, now + self._limits.resume_grace_ms)
         else:
-            self.books.connections.pop(connection.id, None)
+            self.books.drop(connection)
         return decisions
 
     def _at_work(self, connection: Connection) -> list[tuple[Task, Participant]]:
@@ -127,9 +163,10 @@ class Membership:
         for pattern in list(connection.subscriptions):
             if not item.access.sub.covers(pattern):
                 self._drop_subscription(connection, pattern)
-        return self._withdraw(connection, now)
+        return self.withdraw(connection, now)
 
-    def _withdraw(self, connection: Connection, now: int) -> list[Decision]:
+    def withdraw(self, connection: Connection, now: int) -> list[Decision]:
+        """End the participations that the rights of this connection do not cover (D13)."""
         rights = connection.access
         return [
             self._lose(task, participant, reasons.FORBIDDEN, now)
@@ -151,9 +188,10 @@ class Membership:
         return decisions
 
     def _grace_over(self, connection_id: str, now: int) -> list[Decision]:
-        connection = self.books.connections.pop(connection_id, None)
+        connection = self.books.connections.get(connection_id)
         if connection is None:
             return []
+        self.books.drop(connection)
         return [
             self._lose(task, participant, reasons.SERVICE_LOST, now)
             for task, participant in self._at_work(connection)
@@ -175,28 +213,67 @@ class Membership:
         """
         self.books.clear_open()
         grace_ends = now + self._limits.resume_grace_ms
+        heirs = {}
+        for connection in self.books.connections.values():
+            heirs.update(dict.fromkeys(connection.former, connection.id))
+            if not connection.live:
+                self.books.deadlines.arm(connection.id, grace_ends)
         decisions = []
         for task in tasks:
-            waiting = False
-            for participant in task.active():
-                if not self.books.live(participant.connection):
-                    self._expect_back(participant, grace_ends)
-                    waiting = waiting or participant.state is ParticipantState.OFFERED
-            self.books.admit(task)
-            if waiting and task.start_deadline < grace_ends:
-                turn = self._desk.turn(task, now)
+            turn = self._desk.turn(task, now)
+            if self._admit(turn, heirs, grace_ends) and task.start_deadline < grace_ends:
                 reopen_window(turn, grace_ends)
+            if turn.facts:
                 decisions.append(self._desk.decision(turn))
         for connection in list(self.books.connections.values()):
             if connection.live:  # its rights may have changed while nothing could be stored
-                decisions += self._withdraw(connection, now)
+                decisions += self.withdraw(connection, now)
+        return decisions + self._offer_again(now)
+
+    def _admit(self, turn: Turn, heirs: dict[str, str], grace_ends: int) -> bool:
+        """Take a task in; returns whether somebody who may yet start it is away.
+
+        What ``heirs`` took over, and could not have stored, is theirs (§6).
+        """
+        task, books = turn.task, self.books
+        present = [p for p in task.participants.values() if p.state is not ParticipantState.LOST]
+        taken = {participant.connection for participant in present}
+        resumed = []
+        waiting = False
+        for participant in present:
+            heir = heirs.get(participant.connection)
+            if heir is None or heir in taken:
+                heir = participant.connection
+            else:
+                resumed.append((participant, heir))
+                taken.add(heir)
+            if participant.active and not books.live(heir):
+                waiting = waiting or participant.state is ParticipantState.OFFERED
+                self._expect_back(participant, heir, grace_ends)
+        books.admit(task)
+        publisher = books.publisher_on(task)
+        books.publish_on(task, heirs.get(publisher, publisher))
+        for participant, heir in resumed:
+            books.unbind(task, participant)
+            move(turn, participant, heir)
+        return waiting
+
+    def _offer_again(self, now: int) -> list[Decision]:
+        """Offer open tasks to subscribers whose offers were not stored, or not even made (§3)."""
+        decisions = []
+        for task in self._offers.all_waiting(now):
+            turn = self._desk.turn(task, now)
+            offers: list[Offer] = []
+            for taker in self._offers.takers(task.action, unseen=task.key):
+                connection = self.books.connections[taker.connection]
+                offers += self._offers.late(turn, connection, group=taker.group)
+            if turn.facts:
+                decisions.append(self._desk.decision(turn, offers=offers))
         return decisions
 
-    def _expect_back(self, participant: Participant, until: int) -> None:
-        if participant.connection not in self.books.connections:
-            self.books.connections[participant.connection] = Connection(
-                id=participant.connection,
-                access=access(participant.client),
-                live=False,
+    def _expect_back(self, participant: Participant, connection: str, until: int) -> None:
+        if connection not in self.books.connections:
+            self.books.connections[connection] = Connection(
+                id=connection, access=access(participant.client), live=False
             )
-        self.books.deadlines.arm(participant.connection, until)
+        self.books.deadlines.arm(connection, until)

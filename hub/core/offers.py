@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import msgspec
 
 from hub.core.access import PatternSet
-from hub.core.books import Books, Connection
+from hub.core.books import Books
+from hub.core.connections import Connection
 from hub.core.effects import Offer
 from hub.core.task import Participant, Task
 from hub.core.turn import Turn, move, offer, reopen_window
@@ -63,8 +64,13 @@ class Offers:
         actions = [pattern] if exact else [a for a in windows if wanted.covers(a)]
         for action in actions:
             for task in list(windows.get(action, {}).values()):
-                if now < task.start_deadline and task.outcome is None and not task.claimed_by:
+                if _is_waiting(task, now):
                     yield task
+
+    def all_waiting(self, now: int) -> list[Task]:
+        """Every open task that late subscribers still get."""
+        tasks = (task for tasks in self._books.windows.values() for task in tasks.values())
+        return [task for task in tasks if _is_waiting(task, now)]
 
     def late(self, turn: Turn, connection: Connection, *, group: bool) -> list[Offer]:
         """Offer a waiting task to a late subscriber; no facts when it has it already."""
@@ -74,18 +80,20 @@ class Offers:
         client = connection.access.client
         group = group or connection.access.group
         mine = [p for p in task.participants.values() if p.client == client]
-        for participant in mine:
-            away = not self._books.live(participant.connection)
-            if away and participant.state is ParticipantState.OFFERED:
-                self._books.unbind(task, participant.connection)
+        away = [p for p in mine if p.active and not self._books.live(p.connection)]
+        for participant in away:
+            if participant.state is ParticipantState.OFFERED:
+                self._books.unbind(task, participant)
                 move(turn, participant, connection.id)
-                return _init_to(connection.id, task)
+                return self._init_to(connection.id, task)
+        if away:
+            return []  # its work is under way, and has the grace to be gone on with (§5.4)
         if group and any(p.group and p.state is not ParticipantState.LOST for p in mine):
             return []
         if len(task.participants) >= self._max:
             return []
         offer(turn, client=client, connection=connection.id, group=group)
-        return _init_to(connection.id, task)
+        return self._init_to(connection.id, task)
 
     def again(self, turn: Turn, lost: Participant) -> list[Offer]:
         """Offer a task to the next of a group, whose participant is about to be lost (§5.6)."""
@@ -95,12 +103,14 @@ class Offers:
             return []
         offer(turn, client=lost.client, connection=connection, group=True)
         reopen_window(turn, max(task.start_deadline, turn.now + task.start_timeout))
-        return _init_to(connection, task)
+        return self._init_to(connection, task)
+
+    def _init_to(self, connection: str, task: Task) -> list[Offer]:
+        """The init for a new participant; the publisher's connection has heard it (§4.4)."""
+        if connection == self._books.publisher_on(task):
+            return []
+        return [Offer(event=task.init, to=connection)]
 
 
-def _init_to(connection: str, task: Task) -> list[Offer]:
-    """The init for a new participant; the connection that published it has heard it (§4.4)."""
-    assert task.init.created is not None
-    if connection == task.init.created.connection:
-        return []
-    return [Offer(event=task.init, to=connection)]
+def _is_waiting(task: Task, now: int) -> bool:
+    return now < task.start_deadline and task.outcome is None and not task.claimed_by

@@ -1,13 +1,15 @@
 """Commands on tasks: init, the reports of participants, cancel (docs/protocol.md §4, §5)."""
 
 from hub.core import lifecycle, reasons
-from hub.core.books import Books, Connection, Remembered, kept_bytes, visible
+from hub.core.books import Books, kept_bytes
+from hub.core.connections import Connection
 from hub.core.decision import Decision, Desk, event_conflict, shown, unchanged, unknown_task
 from hub.core.errors import Code, Rejection, TaskNotLoaded
 from hub.core.facts import Created
 from hub.core.inputs import Cancel, Command, Init, OperatorCancel, Report
 from hub.core.limits import Limits
 from hub.core.offers import Offers
+from hub.core.remembered import Remembered, visible
 from hub.core.task import Participant, Task, fingerprint
 from hub.core.turn import create, move, offer
 from hub.core.values import HUB, Body, EventKind, ParticipantState
@@ -153,7 +155,7 @@ class Publishing:
                 turn, client=connection.access.client, connection=connection.id, group=False
             )
         elif participant.connection != connection.id:
-            self.books.unbind(task, participant.connection)
+            self.books.unbind(task, participant)
             move(turn, participant, connection.id)
         lifecycle.report(turn, number, command.kind, event_id=command.event_id, body=command.body)
         return [self._desk.decision(turn, command)]

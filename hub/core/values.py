@@ -69,3 +69,12 @@ BODY_FIELD = {
     EventKind.SUCCESS: "result",
     EventKind.FAIL: "reason",
 }
+
+
+class Token(str):
+    """A secret in a string, or a text that holds one: never shown by ``repr``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"

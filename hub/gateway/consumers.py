@@ -132,7 +132,7 @@ def _say_refused(scope: Scope, refused: Refused) -> None:
 def _welcome(session: Session, runtime: Runtime) -> str:
     return encode.welcome(
         connection_id=session.connection,
-        session=session.token,
+        session=str(session.token),
         epoch=runtime.epoch,
         hub=runtime.version,
         limits=asdict(runtime.limits),

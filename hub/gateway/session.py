@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from hub.core.limits import Limits
+from hub.core.values import Token
 from hub.counts import traffic
 from hub.gateway.windows import MinuteWindow
 from hub.logs import logger
@@ -57,7 +58,7 @@ class Session:
     ) -> None:
         self.connection = secrets.token_hex(8)
         #: what ``resume`` will present (§6); a secret of this connection
-        self.token = secrets.token_hex(16)
+        self.token = Token(secrets.token_hex(16))
         self.client = client
         self.key_id = key_id
         self.v1 = v1

@@ -18,12 +18,13 @@ from hub.core.inputs import (
     Get,
     Init,
     Report,
+    Resume,
     Subscribe,
     Unsubscribe,
     Unwatch,
     Watch,
 )
-from hub.core.values import Body, EventKind, Expect, Settle
+from hub.core.values import Body, EventKind, Expect, Settle, Token
 from hub.protocol import frames
 from hub.protocol.frames import Frame, LegacyFrame, Rules, body, required_id, text_of
 
@@ -89,9 +90,6 @@ def _unknown_command(cmd: str | UnsetType, dialect: _Dialect) -> Rejection:
     known = ", ".join(map(str, dialect.commands))
     if cmd is UNSET:
         message = f'The frame has no "cmd", or not a string; it is one of {known}.'
-    elif cmd == "resume" and dialect is _V1:
-        # §6 is to come; a client that hears this subscribes anew
-        message = f'"resume" is not supported by this hub version; the commands are {known}.'
     else:
         name = frames.shown(cmd, "This")
         message = f"{name} is not a command on this connection; they are {known}."
@@ -278,6 +276,17 @@ def _get(frame: Frame, connection: str, request: str, rules: Rules) -> Get:  # n
     )
 
 
+def _resume(frame: Frame, connection: str, request: str, rules: Rules) -> Resume:  # noqa: ARG001
+    return Resume(
+        connection=connection,
+        command_id=frames.command_id(frame),
+        request=Token(request),  # it holds the session
+        session=Token(frames.told(frame.session, "session")),
+        epoch=frames.told(frame.epoch, "epoch"),
+        tasks=frames.seen(frame.tasks),
+    )
+
+
 _LEGACY: Final = _Dialect(
     reader=frames.LEGACY_READER,
     commands={"sub": _legacy_subscribe, "pub": _legacy_publish},
@@ -292,5 +301,6 @@ _V1: Final = _Dialect(
         "watch": _watch,
         "unwatch": _unwatch,
         "get": _get,
+        "resume": _resume,
     },
 )

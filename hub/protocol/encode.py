@@ -11,13 +11,18 @@ from typing import Final
 
 import msgspec
 
-from hub.core.effects import Acknowledge, Refuse, Unchanged
+from hub.core.effects import Acknowledge, Refuse, Resumed, Unchanged
 from hub.core.errors import ERROR_CLASS, Code
 from hub.core.facts import Created, Event
 from hub.core.task import Participant, Task
 from hub.core.values import BODY_FIELD, Body, EventKind, Expect, ParticipantState, Settle
 
 _to_json = msgspec.json.Encoder().encode
+
+
+def _text(value: object) -> str:
+    return _to_json(value).decode()
+
 
 _INIT = EventKind.INIT
 _DROP = EventKind.DROP
@@ -130,10 +135,27 @@ def unchanged(same: Unchanged) -> str:
     )
 
 
+def resumed(effect: Resumed) -> str:
+    """The answer to ``resume`` (§6)."""
+    done = effect.previous is not None
+    text = _RESUMED if done else _NOT_RESUMED
+    return text if effect.command_id is None else with_id(text, effect.command_id)
+
+
 def ok(message: str, *, command_id: str | None = None, **more: str) -> str:
     """A plain yes, with ``more`` fields as the wire names them."""
     text = _text({"status": "ok", "message": message, **more})
     return text if command_id is None else with_id(text, command_id)
+
+
+_RESUMED: Final = _text({"status": "ok", "message": "Resumed.", "resumed": True})
+_NOT_RESUMED: Final = _text(
+    {
+        "status": "ok",
+        "message": "There is no such session to resume; subscribe anew.",
+        "resumed": False,
+    }
+)
 
 
 def welcome(
@@ -215,6 +237,7 @@ _CLOSING: Final = {
     1009: (Code.TOO_BIG, "The frame is larger than this hub takes."),
     1012: (Code.UNAVAILABLE, "The hub is restarting; connect again in a moment."),
     4401: (Code.FORBIDDEN, "The key was revoked or the client disabled; ask an administrator."),
+    4409: (Code.ILLEGAL_TRANSITION, "Another connection has resumed this session."),
     4408: (Code.LIMIT, "The connection reads too slowly; connect again and read faster."),
     4429: (Code.LIMIT, "The connection sends too fast; connect again and send slower."),
 }
@@ -229,7 +252,7 @@ def refusal(refuse: Refuse, *, v1: bool, fresh_id: str) -> list[str]:
     rejection = refuse.rejection
     code, message = rejection.code, rejection.message
     head = {"status": "error", "error": ERROR_CLASS[code]}
-    said = {"message": message, "request": refuse.request}
+    said = {"message": message, "request": str(refuse.request)}
     if v1:
         known = {"id": refuse.command_id, "taskId": refuse.task_id, "eventId": refuse.event_id}
         known = {name: value for name, value in known.items() if value is not None}
@@ -265,7 +288,3 @@ def _bare_fail(task_id: str, event_id: str, reason: Body) -> str:
 
 def _raw(body: Body) -> msgspec.Raw:
     return msgspec.Raw(body.encode())
-
-
-def _text(value: object) -> str:
-    return _to_json(value).decode()

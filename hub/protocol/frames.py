@@ -19,6 +19,8 @@ from hub.core.values import Body, EventKind, Expect, Settle
 
 #: characters of a v1 ``id``
 COMMAND_ID_LENGTH: Final = 128
+#: tasks that one ``resume`` may name
+RESUMED_TASKS: Final = 10_000
 #: the largest integer that every JSON implementation holds exactly; no seq or size comes near
 LARGEST_INTEGER: Final = 2**53 - 1
 
@@ -67,6 +69,9 @@ class Frame(LegacyFrame, frozen=True, kw_only=True, gc=False, rename="camel"):
     lazy_payload: int | UnsetType = UNSET
     from_seq: int | UnsetType = msgspec.field(default=UNSET, name="from")
     what: str | UnsetType = UNSET
+    session: str | UnsetType = UNSET
+    epoch: str | UnsetType = UNSET
+    tasks: dict[str, int] | UnsetType = UNSET
 
 
 Reader = msgspec.json.Decoder[Any]
@@ -85,6 +90,7 @@ USED_FIELDS: Final = {
     "watch": ("id", "taskId", "action", "from"),
     "unwatch": ("id", "taskId", "action"),
     "get": ("id", "taskId", "what", "from"),
+    "resume": ("id", "session", "epoch", "tasks"),
     "pub init": (*_PUB, "action", "payload", *_OPTIONS),
     "pub start": _PUB,
     "pub update": (*_PUB, "update"),
@@ -196,6 +202,9 @@ _ACCEPTS: Final = {
     "group": "true or false",
     "lazyPayload": "a whole number of bytes, 0 or more",
     "from": "a whole number, 1 or more",
+    "session": "a string, as the welcome of the lost connection told it",
+    "epoch": "a string, as the welcome of the lost connection told it",
+    "tasks": "an object of task ids, each with the last seq seen: a whole number, 0 or more",
     "what": '"payload", "result", "task" or "events"',
 }
 
@@ -293,6 +302,27 @@ def whole_number(value: int | UnsetType, field: str, least: int) -> int | None:
         return None
     if not least <= value <= LARGEST_INTEGER:
         raise wrong(field)
+    return value
+
+
+def told(value: str | UnsetType, field: str) -> str:
+    """What the welcome told. Raises Rejection: missing-field."""
+    if value is UNSET:
+        raise missing(field)
+    return value
+
+
+def seen(value: dict[str, int] | UnsetType) -> dict[str, int]:
+    """The last seq seen of each task (§6). Raises Rejection: missing-field, bad-field, limit."""
+    if value is UNSET:
+        raise missing("tasks")
+    if len(value) > RESUMED_TASKS:
+        raise Rejection(
+            Code.LIMIT, f"A resume names at most {RESUMED_TASKS} tasks.", limit="resumed_tasks"
+        )
+    for task_id, seq in value.items():
+        if is_id(task_id) is None or not 0 <= seq <= LARGEST_INTEGER:
+            raise wrong("tasks")
     return value
 
 

@@ -7,7 +7,8 @@ own trouble (docs/protocol.md §2.6).
 
 from collections.abc import Sequence
 
-from hub.core.effects import Acknowledge, Deliver, Offer, Refuse, Unchanged
+from hub.core.connections import Watching
+from hub.core.effects import Acknowledge, Deliver, Offer, Refuse, Resumed, Unchanged
 from hub.core.facts import Event
 from hub.core.presence import Presence
 from hub.core.values import EventKind
@@ -67,11 +68,11 @@ class LocalRouter:
         self._sinks[sink.connection] = sink
         self._roll.opened(presence)
 
-    def remove(self, connection: str) -> None:
-        """A connection is gone, with its watches."""
+    def remove(self, connection: str) -> Watching:
+        """A connection is gone, with its watches; returns what it watched."""
         if self._sinks.pop(connection, None) is not None:
             self._roll.closed(connection)
-        self.watches.end_all(connection)
+        return self.watches.leave(connection)
 
     def open_by_protocol(self) -> dict[str, int]:
         """How many connections are open; any thread may ask."""
@@ -86,7 +87,7 @@ class LocalRouter:
         """Events to their task's publisher, its participants, and those who watch (§4.4)."""
         messages = Encoded(effect.events)
         self.delivered += len(effect.to) * len(effect.events)
-        watching = self.watches.on_task(effect.events[0].task)
+        watching = self.watches.on_event(effect.events[0].task, effect.events[0].seq)
         sender, to = effect.sender, effect.to
         asked = sender if effect.command_id is not None or sender not in to else None
         sinks = self._sinks
@@ -98,10 +99,11 @@ class LocalRouter:
                 sink.send(messages.for_sink(sink))
         if asked is not None and not (watching and asked in watching):
             self._answer(asked, effect, messages)
-        if watching:
-            self._tell_watchers(list(watching), effect, messages)
+        told = list(watching or ())  # the last event ends the watches it was told by
+        if told:
+            self._tell_watchers(told, effect, messages)
         for connection in self.watches.on_action(effect.action):
-            if connection not in to and not (watching and connection in watching):
+            if connection not in to and connection not in told:
                 self._send(connection, messages)
 
     def _answer(self, sender: str, effect: Deliver, messages: Encoded) -> None:
@@ -155,6 +157,13 @@ class LocalRouter:
     def acknowledge(self, effect: Acknowledge) -> None:
         """An ok to one connection."""
         self.send(effect.to, encode.acknowledge(effect))
+
+    def resumed(self, effect: Resumed) -> None:
+        """Whether a lost connection is resumed (§6)."""
+        sink = self._sinks.get(effect.to)
+        if sink is not None:
+            sink.lazy_payload = effect.lazy_payload if effect.previous else sink.lazy_payload
+            self.send(effect.to, encode.resumed(effect))
 
     def unchanged(self, effect: Unchanged) -> None:
         """Nothing changed: said to v1, silence for legacy (§4.7)."""

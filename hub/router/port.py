@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from hub.core.values import Token
+
 
 def _head(size: int) -> bytes:
     if size < 126:
@@ -51,6 +53,8 @@ class Sink(Protocol):
     connection: str
     #: speaks ``taskhub.v1``; else legacy
     v1: bool
+    #: what ``resume`` will present once this connection is lost (§6)
+    token: Token
     #: bytes from which on a payload is told by its size only (§4.5)
     lazy_payload: int | None
 
@@ -59,6 +63,9 @@ class Sink(Protocol):
 
     async def room(self) -> None:
         """Wait until the queue is less than half full, or the connection is closed."""
+
+    def close(self, code: int) -> None:
+        """Close the connection with this code; v1 is told why before (§2.7)."""
 
     def bad_frame(self) -> None:
         """Count an unreadable frame; too many in a minute close the connection with 1008."""

@@ -4,17 +4,26 @@ A watch of a task begins with a replay of its stored events, read outside the ev
 loop while the task goes on. Events that arrive meanwhile are not sent but noted; the
 replay reads on until it has caught up with them. An event that was routed is
 committed, so the next read finds it: no gap, and none twice.
+
+What a resumed connection missed (§6) is told in the same way, by a watch that does not
+stay: after the replay it only keeps out what the replay has told, and then it is gone.
 """
 
+from hub.core.connections import Watching
 from hub.core.interest import Interest
 
 
 class Watch:
     """One connection's watch of one task."""
 
-    __slots__ = ("_missed", "_replaying", "after")
+    __slots__ = ("_missed", "_replaying", "after", "first", "stays", "task_id")
 
-    def __init__(self, from_seq: int) -> None:
+    def __init__(self, task_id: str, from_seq: int, *, stays: bool = True) -> None:
+        self.task_id = task_id
+        #: the seq that was asked for
+        self.first = from_seq
+        #: tells live events after the replay; else they come in the ordinary way, or not at all
+        self.stays = stays
         #: the last seq that was sent
         self.after = from_seq - 1
         self._replaying = True
@@ -37,6 +46,10 @@ class Watch:
         self._replaying = False
         return True
 
+    def done_before(self, seq: int) -> bool:
+        """Whether it has nothing to say about this live event, nor about later ones."""
+        return not self.stays and not self._replaying and seq > self.after
+
 
 class Watches:
     """All watches of this process."""
@@ -48,12 +61,23 @@ class Watches:
         self._of: dict[str, set[int | str]] = {}
 
     def count(self, connection: str) -> int:
-        """How many watches a connection holds."""
-        return len(self._of.get(connection, ()))
+        """How many watches a connection holds, replays of a resume aside."""
+        held = self._of.get(connection, ())
+        return sum(isinstance(what, str) or self._tasks[what][connection].stays for what in held)
 
     def on_task(self, task: int) -> dict[str, Watch] | None:
         """Watches of one task by connection."""
         return self._tasks.get(task)
+
+    def on_event(self, task: int, seq: int) -> dict[str, Watch] | None:
+        """As ``on_task``, for a live event: those that have nothing more to say are ended."""
+        watching = self._tasks.get(task)
+        if watching is None:
+            return None
+        for connection, watch in list(watching.items()):
+            if watch.done_before(seq):
+                self.end(connection, task)
+        return watching
 
     def holds(self, connection: str, task: int, watch: Watch) -> bool:
         """Whether this very watch is still wanted."""
@@ -63,12 +87,10 @@ class Watches:
         """Connections that watch a pattern covering this action."""
         return [subscriber.connection for subscriber in self._patterns.covering(action)]
 
-    def begin(self, connection: str, task: int, from_seq: int) -> Watch:
+    def begin(self, connection: str, task: int, watch: Watch) -> None:
         """Watch a task; a watch that is there already starts over."""
-        watch = Watch(from_seq)
         self._tasks.setdefault(task, {})[connection] = watch
         self._of.setdefault(connection, set()).add(task)
-        return watch
 
     def add_pattern(self, connection: str, pattern: str) -> None:
         """Watch a pattern, live only."""
@@ -100,7 +122,13 @@ class Watches:
         """What a connection watches: task keys and patterns."""
         return list(self._of.get(connection, ()))
 
-    def end_all(self, connection: str) -> None:
-        """The connection is gone."""
-        for what in self.held_by(connection):
+    def leave(self, connection: str) -> Watching:
+        """The connection is gone; returns what it watched."""
+        held = self.held_by(connection)
+        on_tasks = [self._tasks[key][connection] for key in held if isinstance(key, int)]
+        for what in held:
             self.end(connection, what)
+        return Watching(
+            tasks={watch.task_id: watch.first for watch in on_tasks if watch.stays},
+            patterns=tuple([pattern for pattern in held if isinstance(pattern, str)]),
+        )

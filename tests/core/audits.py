@@ -143,7 +143,21 @@ def _audit_connections(world: World) -> None:
         assert connection.busy == busy[name]
         for key, number in connection.participations.items():
             assert books.by_key[key].participants[number].connection == name
-        assert connection.live or connection.participations
+        assert connection.live or connection.participations or connection.session
+        published = {key for key, on in books._publisher_on.items() if on == name}
+        assert connection.published <= published
+        assert connection.published == published or connection.session is None
+    _audit_sessions(world)
+
+
+def _audit_sessions(world: World) -> None:
+    """§6: a session for each connection that can be resumed, and no other."""
+    books = world.engine.books
+    known = {c.session: c for c in books.connections.values() if c.session is not None}
+    assert books.sessions._connections == known
+    away = {session for sessions in books.sessions._away.values() for session in sessions}
+    assert away == {session for session, c in known.items() if not c.live}
+    assert all(books.sessions._away.values())
 
 
 def _audit_indexes(world: World) -> None:

@@ -13,6 +13,7 @@ A line without ``|`` says that nothing but acknowledgements followed. The left c
 ``<connection> <verb> [body] [option=value | flag …]``; ``+<ms>`` lets time pass; ``restart``
 drops every connection and ``reload`` keeps them, and both read the tasks anew from their
 facts; ``unstored`` makes the next step's facts fail to be stored; ``?`` asks a question.
+``<connection> resume <lost connection> [<task>=<seq> …]`` takes its place.
 A connection is named ``<client>`` or ``<client>.<n>``; it is opened when first named. A
 task is ``t``, its action ``x:y`` and an event's id made up, unless an option says otherwise.
 
@@ -26,12 +27,12 @@ from collections.abc import Callable, Iterator
 
 from hub.core import inputs
 from hub.core.access import Access, access
-from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Unchanged
+from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Resumed, Unchanged
 from hub.core.facts import Event
 from hub.core.task import Participant
 from hub.core.values import EventKind, Expect, Settle
 from tests.core.audits import audit
-from tests.core.world import World, client_of, tellings
+from tests.core.world import EPOCH, World, client_of, session_of, tellings
 
 #: The start window of a story's tasks: a multiple of the grain too, so that it ends in time.
 START_WINDOW = 96
@@ -95,7 +96,9 @@ class Story:
         if verb == "access":
             return self.world.do(inputs.AccessChanged(connection=who, access=_access(who, options)))
         if who not in self.world.engine.books.connections and verb != "lost":
-            self.world.do(inputs.Connected(connection=who, access=_access(who, options)))
+            session = None if "legacy" in plain else session_of(who)
+            allowed = _access(who, options)
+            self.world.do(inputs.Connected(connection=who, access=allowed, session=session))
         return self._by_connection(who, verb, plain, options)
 
     def _by_connection(
@@ -115,6 +118,8 @@ class Story:
                         group="group" in plain,
                     )
                 )
+            case "resume":
+                return self.world.do(_resume(who, plain, options))
             case "unsub":
                 pattern = options.get("action", "x:y")
                 return self.world.do(inputs.Unsubscribe(connection=who, pattern=pattern))
@@ -152,6 +157,15 @@ class Story:
 
     def _event_id(self, options: dict[str, str]) -> str:
         return options.get("id") or f"e{next(self._event_ids)}"
+
+
+def _resume(who: str, plain: list[str], options: dict[str, str]) -> inputs.Resume:
+    return inputs.Resume(
+        connection=who,
+        session=session_of(plain[0]),
+        epoch=options.pop("epoch", EPOCH),
+        tasks={task_id: int(seq) for task_id, seq in options.items()},
+    )
 
 
 def _access(who: str, options: dict[str, str]) -> Access:
@@ -192,6 +206,10 @@ def shown_effect(effect: Effect) -> list[str]:
             return [f"refused {effect.rejection.code} > {effect.to}"]
         case Acknowledge():
             return [f"ok {effect.action} > {effect.to}"]
+        case Resumed():
+            replays = (f" {task_id}:{seq}" for task_id, seq in sorted(effect.replays.items()))
+            done = f"resumed {effect.previous}" if effect.previous else "not resumed"
+            return [f"{done}{''.join(replays)} > {effect.to}"]
 
 
 def _shown_event(event: Event) -> str:

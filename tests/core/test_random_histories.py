@@ -19,17 +19,19 @@ from hypothesis.stateful import (
 
 from hub.core import inputs
 from hub.core.access import Access, access
-from hub.core.effects import Effect, Offer, Refuse, Unchanged
+from hub.core.connections import Connection
+from hub.core.effects import Effect, Offer, Refuse, Resumed, Unchanged
 from hub.core.facts import Event
 from hub.core.task import Task, restore
-from hub.core.values import EventKind, Expect, ParticipantState, Settle
+from hub.core.values import EventKind, Expect, ParticipantState, Settle, Token
 from tests.core.audits import audit, let_everything_end
 from tests.core.helpers import shown_effect
-from tests.core.world import World, client_of
+from tests.core.world import EPOCH, World, client_of, session_of
 
 #: Examples in CI, and on a developer's machine.
 EXAMPLES = 4_000 if os.environ.get("TASKHUB_REQUIRE_SERVICES") == "1" else 200
 
+#: ``q`` speaks legacy: its connections have no session
 CLIENTS = ("p", "q", "a", "b", "g", "z")
 ACTIONS = ("x:y", "x/sub:y", "xx:y", "other:z")
 PATTERNS = ("x:y", "x", "*", "x/sub")
@@ -107,7 +109,8 @@ class Histories(RuleBasedStateMachine):
     def open(self, client: str) -> str:
         """One more connection."""
         name = f"{client}.{self.fresh('')}"
-        self.do(inputs.Connected(connection=name, access=rights(client)))
+        session = None if client == "q" else session_of(name)
+        self.do(inputs.Connected(connection=name, access=rights(client), session=session))
         self.live.append(name)
         return name
 
@@ -166,7 +169,10 @@ class Histories(RuleBasedStateMachine):
         if covered and waits and not task.claimed_by and not full:
             mine = [p for p in task.participants.values() if p.client == client_of(name)]
             grouped = group or client_of(name) == "g"
-            assert any(p.connection == name or (grouped and p.group) for p in mine)
+            away = [p for p in mine if p.active and p.connection not in self.live]
+            assert any(p.connection == name or (grouped and p.group) for p in mine) or any(
+                p.state is ParticipantState.STARTED for p in away
+            )
 
     @rule(conn=number, pattern=st.sampled_from(PATTERNS))
     def unsubscribe(self, conn: int, pattern: str) -> None:
@@ -381,6 +387,64 @@ class Histories(RuleBasedStateMachine):
         """A connection is gone."""
         self.live.remove(name)
         self.do(inputs.Disconnected(connection=name))
+
+    @rule(n=number, heir=number, twice=st.booleans())
+    def resume(self, n: int, heir: int, twice: bool) -> None:
+        """A connection takes the place of one that is lost, or only seems to be open (§6)."""
+        found = list(self.world.engine.books.sessions._connections.values())
+        if not found:
+            return
+        lost = found[-1 - n % len(found)]
+        client = client_of(lost.id)
+        mine = [name for name in self.live if client_of(name) == client and name != lost.id]
+        name = mine[heir % len(mine)] if mine and heir < 6 else self.open(client)
+        self.take_over(lost, name)
+        if twice:
+            assert self.resumed(session_of(lost.id), self.open(client)).previous is None
+
+    def take_over(self, lost: Connection, name: str) -> None:
+        """Everything goes over to the connection of this name, but where it has its own part."""
+        books = self.world.engine.books
+        own = set(books.connections[name].participations)
+        published = set(lost.published)
+        parts = [
+            (task, p.number)
+            for task in self.open_tasks()
+            for p in task.participants.values()
+            if p.connection == lost.id and p.state is not ParticipantState.LOST
+        ]
+        if lost.live:
+            self.live.remove(lost.id)
+        answer = self.resumed(session_of(lost.id), name)
+        assert answer.previous == lost.id
+        for task in self.open_tasks():
+            if task.key in published:
+                assert task.task_id in answer.replays
+                assert name in books.audience(task)
+        for before, number in parts:
+            after = books.open.get(before.task_id)
+            if after is None or after.key in own:
+                continue
+            part = after.participants[number]
+            assert after.task_id in answer.replays
+            assert part.connection == name or part.state is ParticipantState.LOST
+
+    def resumed(self, session: Token, name: str) -> Resumed:
+        """The answer to ``resume``."""
+        command = inputs.Resume(connection=name, session=session, epoch=EPOCH, tasks={})
+        (answer,) = (e for e in self.do(command) if isinstance(e, Resumed))
+        return answer
+
+    @rule(n=number, client=st.sampled_from(CLIENTS))
+    def resume_as_a_stranger(self, n: int, client: str) -> None:
+        """Another client's session is nothing to it, and that client's connection goes on."""
+        found = list(self.world.engine.books.sessions._connections.values())
+        others = [c for c in found if client_of(c.id) != client]
+        if others:
+            lost = others[-1 - n % len(others)]
+            live = lost.live
+            assert self.resumed(session_of(lost.id), self.open(client)).previous is None
+            assert (lost.live, lost.session) == (live, session_of(lost.id))
 
     @rule(conn=number, verb=st.sampled_from(RIGHTS))
     def change_rights(self, conn: int, verb: tuple[str, ...]) -> None:

@@ -4,24 +4,31 @@ import itertools
 from collections import defaultdict
 
 from hub.core import inputs
-from hub.core.books import remembered
 from hub.core.decision import Decision
 from hub.core.effects import Deliver, Effect, Offer, Refuse
 from hub.core.engine import Engine
 from hub.core.errors import Rejection, TaskNotLoaded
 from hub.core.facts import Event, Fact
 from hub.core.limits import Limits
+from hub.core.remembered import remembered
 from hub.core.task import Task, fold
+from hub.core.values import Token
 from hub.journal.memory import MemoryJournal
 from hub.journal.port import Journal
 
 #: The time at which every story begins: a multiple of the deadlines' grain.
 BEGIN = 1_000_000
+EPOCH = "the epoch"
 
 
 def client_of(connection: str) -> str:
     """``a.2`` is a connection of client ``a``."""
     return connection.partition(".")[0]
+
+
+def session_of(connection: str) -> Token:
+    """The session that a connection is told."""
+    return Token(f"session of {connection}")
 
 
 def tellings(effect: Deliver | Offer) -> list[tuple[Event, tuple[str, ...]]]:
@@ -42,7 +49,7 @@ class World:
         self.journal = journal or MemoryJournal()
         self.now = BEGIN
         self._ids = itertools.count(1)
-        self.engine = Engine(self.limits, self.fresh_id)
+        self.engine = Engine(self.limits, self.fresh_id, epoch=EPOCH)
         #: what has been stored, by task key, in order
         self.facts: dict[int, list[Fact]] = defaultdict(list)
         #: taskId → key, of every stored task
@@ -66,12 +73,20 @@ class World:
     def do(self, item: inputs.Decided) -> list[Effect]:
         """Let something enter, as the pipeline would; returns what is to be told."""
         self.decisions = []
+        if isinstance(item, inputs.Resume):
+            self._displace(item)
         try:
             return self._commit(self._decide(item))
         except Rejection as rejection:
             assert isinstance(item, inputs.Command | inputs.OperatorCancel)
             to = item.connection if isinstance(item, inputs.Command) else item.operator
             return [Refuse(to=to, rejection=rejection)]
+
+    def _displace(self, command: inputs.Resume) -> None:
+        lost = self.engine.lost(command)
+        if lost is not None and lost.live:
+            gone = inputs.Disconnected(connection=lost.id, resumed=True)
+            assert self._commit(self.engine.decide(gone, self.now)) == []
 
     def _decide(self, item: inputs.Decided) -> list[Decision]:
         try:
@@ -92,7 +107,8 @@ class World:
         if self.unstored and facts:
             self.unstored = False
             self.engine.books.forget({decision.key for decision in decisions})
-            return self.read_anew()
+            waited = [effect for d in decisions if not d.facts for effect in d.effects]
+            return waited + self.read_anew()
         refused = self.store(facts)
         effects: list[Effect] = []
         for decision in decisions:
@@ -154,7 +170,7 @@ class World:
     def restart(self) -> list[Effect]:
         """The hub's process ended and began again: nobody is connected."""
         tasks = self.load_open()
-        self.engine = Engine(self.limits, self.fresh_id, self.journal.last_key())
+        self.engine = Engine(self.limits, self.fresh_id, self.journal.last_key(), EPOCH)
         self.decisions = []
         return self._commit(self.engine.restore(tasks, self.now))
 

@@ -6,6 +6,7 @@ from typing import Any
 from structlog.stdlib import ProcessorFormatter
 
 from hub import counts, logs
+from hub.accounts import Accounts
 from hub.core.decision import Decision
 from hub.core.effects import Deliver
 from hub.core.facts import Fact
@@ -14,7 +15,6 @@ from hub.core.publishing import Publishing
 from hub.core.values import EventKind
 from hub.gateway import scrape
 from hub.journal.sqlite import SqliteJournal
-from hub.pipeline import Pipeline
 from hub.router.local import LocalRouter
 
 
@@ -30,13 +30,13 @@ def boundless() -> None:
 
 def talkative() -> None:
     """Say what a task is about."""
-    note = Pipeline._note_refusal
+    note = Accounts.refused
 
-    def say(self: Pipeline, refuse: object) -> None:
+    def say(self: Accounts, refuse: object) -> None:
         logs.logger("hub.sabotage").debug("refused", request=getattr(refuse, "request", ""))
         note(self, refuse)  # type: ignore[arg-type]
 
-    Pipeline._note_refusal = say  # type: ignore[method-assign]
+    Accounts.refused = say  # type: ignore[method-assign]
 
 
 def forgetful() -> None:

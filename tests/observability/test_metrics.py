@@ -73,18 +73,20 @@ async def check_a_task_is_counted(hub: HubProcess) -> None:
         await web.request("get", taskId="t1", what="task")
         await web.request("cancel", taskId="t2")
         await web.task_until("t2")
+        await web.request("resume", session="none", epoch="none", tasks={})
         await change.reach(
             {
                 "taskhub_connections_open{protocol=taskhub.v1}": 2,
                 "taskhub_connections_open{protocol=legacy}": 1,
                 "taskhub_handshakes_accepted_total{protocol=taskhub.v1}": 2,
                 "taskhub_handshakes_accepted_total{protocol=legacy}": 1,
-                "taskhub_frames_received_total": 8,
+                "taskhub_frames_received_total": 9,
                 "taskhub_commands_total{cmd=pub}": 4,
                 "taskhub_commands_total{cmd=sub}": 1,
                 "taskhub_commands_total{cmd=unsub}": 1,
                 "taskhub_commands_total{cmd=get}": 1,
                 "taskhub_commands_total{cmd=cancel}": 1,
+                "taskhub_commands_total{cmd=resume}": 1,
                 "taskhub_refusals_total{code=unknown-task}": 1,
                 "taskhub_tasks_opened_total": 2,
                 "taskhub_tasks_ended_total": 2,

@@ -13,6 +13,7 @@ from hub.core.engine import Engine
 from hub.core.facts import Event, Fact
 from hub.core.limits import Limits
 from hub.core.presence import Presence
+from hub.core.values import Token
 from hub.journal.memory import MemoryJournal
 from hub.journal.port import JournalFailed
 from hub.pipeline import Pipeline
@@ -30,7 +31,9 @@ class RecordingSink:
     def __init__(self, connection: str, *, v1: bool = True) -> None:
         self.connection = connection
         self.v1 = v1
+        self.token = Token(f"session of {connection}")
         self.lazy_payload: int | None = None
+        self.closed: int | None = None
         self.messages: list[dict[str, Any]] = []
         self.bad_frames = 0
 
@@ -39,6 +42,9 @@ class RecordingSink:
 
     def bad_frame(self) -> None:
         self.bad_frames += 1
+
+    def close(self, code: int) -> None:
+        self.closed = code
 
     async def room(self) -> None:
         return
@@ -94,7 +100,7 @@ class World:
         def new_id() -> str:
             return f"hub-{id(self):x}-{next(ids)}"
 
-        self.engine = Engine(limits, new_id, self.journal.last_key())
+        self.engine = Engine(limits, new_id, self.journal.last_key(), self.journal.epoch())
         self.pipeline = Pipeline(
             engine=self.engine,
             journal=self.journal,
@@ -154,3 +160,25 @@ async def world() -> AsyncIterator[World]:
     made = World(Limits())
     yield made
     await made.pipeline.stop()
+
+
+#: The rights of the client that is resumed, whatever the name of its connection.
+EVERYTHING = access("s", sub=["*"], pub=["*"], watch=["*"])
+#: Timeouts of tasks for tests that are about something else.
+LONG = {"startTimeout": 100_000, "endTimeout": 1_000_000}
+
+
+def resume_frame(lost: RecordingSink, **tasks: int) -> dict[str, Any]:
+    """A ``resume`` of this connection, with the last seq seen of each task."""
+    return {
+        "cmd": "resume",
+        "id": "r",
+        "session": str(lost.token),
+        "epoch": "memory",
+        "tasks": tasks,
+    }
+
+
+def seqs(messages: list[dict[str, Any]], task_id: str) -> list[int]:
+    """The seqs of a task as they were told."""
+    return [m["seq"] for m in messages if m.get("taskId") == task_id and "seq" in m]

@@ -96,6 +96,16 @@ async def test_watch_of_a_pattern_is_live_only(world: World) -> None:
     assert watcher.events("newer") == []
 
 
+async def test_a_task_that_is_watched_twice_over_is_told_once(world: World) -> None:
+    publisher, service, watcher = world.connect("p"), world.connect("s"), world.connect("w")
+    await world.send(service, cmd="sub", action="a")
+    await world.publish(publisher, "t")
+    await world.send(watcher, cmd="watch", taskId="t")
+    await world.send(watcher, cmd="watch", action="a")
+    await world.report(service, "t", "success", result=1)
+    assert _seqs(watcher, "t") == [1, 2, 3, 4]
+
+
 async def test_unwatch_of_a_task(world: World) -> None:
     publisher, service, watcher = world.connect("p"), world.connect("s"), world.connect("w")
     await world.send(service, cmd="sub", action="a")

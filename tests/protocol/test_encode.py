@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.effects import Acknowledge, Refuse, Unchanged
+from hub.core.effects import Acknowledge, Refuse, Resumed, Unchanged
 from hub.core.errors import ERROR_CLASS, Code, Rejection
 from hub.core.facts import Created, Event, Fact, Offered
 from hub.core.task import fold
@@ -132,6 +132,8 @@ def test_an_answer(row: dict[str, Any]) -> None:
             told = encode.acknowledge(Acknowledge(**arguments))
         case "unchanged":
             told = encode.unchanged(Unchanged(**arguments))
+        case "resumed":
+            told = encode.resumed(Resumed(**arguments))
         case call:
             told = getattr(encode, call)(**arguments)
     assert told == row.get("v1", row.get("legacy"))

@@ -60,6 +60,7 @@ _COMMANDS: dict[str, Fields] = {
         ("what", {"payload", "result", "task", "events"}, True),
         ("from", (1, LARGEST), False),
     ],
+    "resume": [("session", "text", True), ("epoch", "text", True), ("tasks", "seqs", True)],
 }
 
 
@@ -158,9 +159,15 @@ def _fault(kind: Any, given: Any) -> str:
             whole = type(given) is Number and _INTEGER.fullmatch(given)
             fits = whole and len(given) < 20 and least <= int(given) <= most
             return "" if fits else "bad-field"
+        case "seqs":
+            pairs = given.items() if type(given) is dict else [("", None)]
+            fit = (_fault("id", i) == _fault((0, LARGEST), seq) == "" for i, seq in pairs)
+            return "" if all(fit) else "bad-field"
     if type(given) is not str:
         return "bad-field"
     match kind:
+        case "text":
+            return ""
         case "command id":
             return "" if len(given) <= 128 else "bad-field"
         case "id":

@@ -81,7 +81,7 @@ def errors_close() -> None:
         _answer(self, refuse, *others)
         sink = self.router.sink(refuse.to)
         if sink is not None and refuse.rejection.code is Code.BAD_FIELD:
-            sink.close(1008)  # type: ignore[attr-defined]
+            sink.close(1008)
 
     _spoil(Pipeline, "_answer", answer)
 
@@ -89,9 +89,9 @@ def errors_close() -> None:
 def some_refusals_get_lost() -> None:
     """A frame is refused and its sender hears nothing."""
 
-    def answer(self: Pipeline, refuse: Refuse) -> None:
+    def answer(self: Pipeline, refuse: Refuse, *others: Any) -> None:
         if refuse.rejection.code is not Code.MISSING_FIELD:
-            _answer(self, refuse)
+            _answer(self, refuse, *others)
 
     _spoil(Pipeline, "_answer", answer)
 

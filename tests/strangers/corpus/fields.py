@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"cmd": "get", "taskId": "$OPEN", "what": "events"},
         {"id": "text", "taskId": "id", "what": "word", "from": "seq"},
     ),
+    "resume": (
+        {"cmd": "resume", "session": "s", "epoch": "e", "tasks": {"$OPEN": 1}},
+        {"id": "text", "session": "text", "epoch": "text", "tasks": "seqs"},
+    ),
     "cancel": ({"cmd": "cancel", "taskId": "$OPEN"}, {"id": "text", "taskId": "id"}),
     "init": (
         {"cmd": "pub", "event": "init", "eventId": "$E", "taskId": "$T", "action": "weather:x", "payload": 1},
@@ -65,6 +69,7 @@ TAKES: dict[str, list[str]] = {
     "seq": ["7"],
     "time": ["7"],
     "word": [],
+    "seqs": ["{}", '{"x":1}'],
 }
 #: Fields of v1 that are unknown ones to a legacy connection (§3).
 OPTIONS = {"id", "group", "lazyPayload", "from", "what", "startTimeout", "endTimeout", "expect", "settle", "claim"}  # fmt: skip
@@ -165,6 +170,12 @@ CASES: list[Case] = [
       for word, answer in (
           ("payload", "ok"), ("result", "ok"), ("task", "ok"), ("events", "ok"), ("event", "bad-field"),
           ("Task", "bad-field"), ("task ", "bad-field"), ("", "bad-field"), ("__proto__", "bad-field"))),
+    *(v1(f"tasks {tasks:.20}", f'{{"cmd":"resume","session":"s","epoch":"e","tasks":{tasks}}}', answer)
+      for tasks, answer in (
+          ('{"x":0}', "ok"), (f'{{"x":{LARGEST}}}', "ok"), (f'{{"x":{LARGEST + 1}}}', "bad-field"), ('{"x":-1}', "bad-field"),
+          ('{"x":1.0}', "bad-field"), ('{"x":1e3}', "bad-field"), ('{"x":"1"}', "bad-field"), ('{"x":null}', "bad-field"),
+          ('{"":1}', "bad-field"), ('{"a b":1}', "bad-field"), ('{"x":1,"x":"1"}', "bad-field"), ('{"x":true}', "bad-field"),
+          ("{" + ",".join(f'"{n}":{n}' for n in range(4_000)) + "}", "ok"))),
     # §1: events
     *(both(f"event {word!r}", f'{{"cmd":"pub","event":"{word}","eventId":"$E","taskId":"$T"}}', "bad-event")
       for word in ("", "INIT", "Start", "start ", " start", "start\\n", "start\\u0000", "started", "cancel",

@@ -28,7 +28,7 @@ NO_COMMAND = [
     '{"cmd":"sub\\u0000"}', '{"cmd":"ѕub"}', '{"cmd":"ｓｕｂ"}', '{"Cmd":"sub"}', '{"CMD":"sub"}',
     '{"cmd ":"sub"}', '{"cmd\\u0000":"sub"}', '{"command":"sub"}', '{"type":"sub"}',
     '{"cmd":"publish"}', '{"cmd":"subscribe"}', '{"cmd":"init"}', '{"cmd":"ping"}',
-    '{"cmd":"auth"}', '{"cmd":"welcome"}', '{"cmd":"resume"}', '{"cmd":"__proto__"}',
+    '{"cmd":"auth"}', '{"cmd":"welcome"}', '{"cmd":"resumes"}', '{"cmd":"__proto__"}',
     '{"cmd":"constructor"}', '{"cmd":"toString"}', '{"cmd":"__class__"}', '{"cmd":"sub","cmd":1}',
     '{"cmd":"sub","cmd":null}', '{"__proto__":{"cmd":"sub","action":"weather:x"}}',
     '{"status":"ok","event":"init"}', '{"jsonrpc":"2.0","method":"sub"}',
