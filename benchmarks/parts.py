@@ -21,6 +21,7 @@ from hub.core.engine import Engine
 from hub.core.facts import Fact
 from hub.core.limits import Limits
 from hub.core.presence import Presence
+from hub.core.values import Token
 from hub.journal.rows import rows_of
 from hub.journal.sqlite import SqliteJournal
 from hub.protocol.decode import decode
@@ -42,6 +43,7 @@ _RULES = Rules(strict_actions=True, max_nesting=64, max_start_timeout=10**9, max
 class _Sink:
     """A connection that only has its messages framed."""
 
+    token = Token("")
     v1 = True
     lazy_payload: int | None = None
 
@@ -51,6 +53,9 @@ class _Sink:
 
     def send(self, messages: Outgoing) -> None:
         self.sent += len(messages.frames)
+
+    def close(self, code: int) -> None:
+        """Part of Sink."""
 
     async def room(self) -> None:
         """Part of Sink."""

@@ -56,6 +56,8 @@ class Bounded(logging.Filter):
         self._until = clock() + MINUTE_S
         self._lines: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
+        #: left out of minutes that are over
+        self._due: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Part of logging.Filter."""
@@ -65,6 +67,7 @@ class Bounded(logging.Filter):
         with self._lock:
             if self._clock() >= self._until:
                 self._lines.clear()
+                self._end_minute()
                 self._until = self._clock() + MINUTE_S
             self._lines[name] += 1
             if self._lines[name] <= PER_MINUTE_OF.get(name, PER_MINUTE):
@@ -72,12 +75,16 @@ class Bounded(logging.Filter):
             self._left_out[name] += 1
             return False
 
+    def _end_minute(self) -> None:
+        self._due += self._left_out
+        self._left_out.clear()
+
     def report(self, *, now: bool = False) -> None:
         """Tell how many lines were left out, once their minute is over or ``now``."""
         with self._lock:
-            if not self._left_out or not (now or self._clock() >= self._until):
-                return
-            left_out, self._left_out = self._left_out, Counter()
+            if now or self._clock() >= self._until:
+                self._end_minute()
+            left_out, self._due = self._due, Counter()
         for name, count in left_out.items():
             log.warning("lines_left_out", of=name, count=count)
 

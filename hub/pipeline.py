@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 
 from hub.accounts import Accounts
+from hub.alarm import Alarm
 from hub.core.access import Access
 from hub.core.decision import Decision, refusal
 from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Resumed, Unchanged
@@ -88,8 +89,7 @@ class Pipeline:
         self._clock = clock
         self._new_id = new_id
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0
+        self._alarm = Alarm(clock, self._tick)
         self._recovering = False
         self._recovered_at = float("-inf")
         self._frozen = False
@@ -135,20 +135,25 @@ class Pipeline:
                 if command.rejection.code is Code.BAD_JSON:
                     sink.bad_frame()
                 self._answer(command)
-                return None
+                return self._calm()
             if isinstance(command, _READ):
                 return self._query(sink, command)
             if isinstance(command, Resume):
                 return self._resume(command)
         if (missing := self._decide(command)) is not None:
             return self._load_and_decide(command, missing)
+        return self._calm()
+
+    def _calm(self) -> Awaitable[None] | None:
+        """What to await before the next frame: refusals fill the line before the journal too."""
         return self.commit.calm() if self.commit.congested else None
 
-    def unreadable(self, sink: Sink, rejection: Rejection) -> None:
-        """Answer a frame in which there is no text, in its turn like any other. Never raises."""
+    def unreadable(self, sink: Sink, rejection: Rejection) -> Awaitable[None] | None:
+        """Answer a frame in which there is no text, as ``receive`` does any other."""
         self.counts.frames[Refuse] += 1
         sink.bad_frame()
         self._answer(Refuse(to=sink.connection, rejection=rejection))
+        return self._calm()
 
     # Decide
 
@@ -239,7 +244,7 @@ class Pipeline:
                 commit.add(decision)
             else:
                 self._perform(decision.effects)
-        self._arm_timer()
+        self._alarm.set(self.engine.books.deadlines.next_at())
 
     # Journal
 
@@ -263,7 +268,7 @@ class Pipeline:
     def _failed(self, decisions: list[Decision], cause: BaseException) -> None:
         log.error("commit_failed", decisions=len(decisions), cause=str(cause), help=CHECK_DISK)
         for decision in decisions:
-            if decision.command is not None:
+            if decision.command is not None and not _says_unknown(decision):
                 self._refuse(decision.command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             elif not decision.facts:
                 self._perform(decision.effects)  # an answer that only waited in line
@@ -353,18 +358,7 @@ class Pipeline:
 
     # Time
 
-    def _arm_timer(self) -> None:
-        at = self.engine.books.deadlines.next_at()
-        if at is None or (self._timer is not None and self._timer_at <= at):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = at
-        delay = max(0.0, (at - self._clock()) / 1000)
-        self._timer = self._loop.call_later(delay, self._tick)
-
     def _tick(self) -> None:
-        self._timer = None
         self._enter(Tick())
 
     async def freeze(self) -> None:
@@ -373,9 +367,7 @@ class Pipeline:
         Time stops too: nobody is lost, and no deadline passes, for the hub's own absence.
         """
         self._frozen = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.stop()
         await self.commit.drained()
 
     # Background
@@ -397,3 +389,11 @@ class Pipeline:
             task.cancel()
         self.commit.stop()
         self.reader.stop()
+
+
+def _says_unknown(decision: Decision) -> bool:
+    """Whether it tells a stranger that there is no such task, which a failed commit leaves true."""
+    return any(
+        isinstance(effect, Refuse) and effect.rejection.code is Code.UNKNOWN_TASK
+        for effect in decision.effects
+    )

@@ -68,10 +68,10 @@ class HubConsumer(AsyncConsumer):  # type: ignore[misc]
             runtime.pipeline.disconnect(session.connection)
             door.leave(session)
             seconds = (runtime.clock() - presence.since) / 1000
-            by_hub = session.close_code is not None
+            by_hub = session.close_code or _refused(scope)
             session.log.info(
                 "connection_closed",
-                code=session.close_code or code,
+                code=by_hub or code,
                 by="hub" if by_hub else "peer",
                 seconds=round(seconds, 1),
             )
@@ -84,8 +84,7 @@ async def _read(scope: Scope, receive: Receive, session: Session, intake: Intake
 
     Returns the close code of the peer.
     """
-    reader: DirectReader | None = scope.get("extensions", {}).get(direct_reader.EXTENSION)
-    if reader is not None:
+    if (reader := _reader(scope)) is not None:
         return await reader.read(intake.take)
     while (message := await receive())["type"] == "websocket.receive":
         text = message.get("text")
@@ -93,6 +92,17 @@ async def _read(scope: Scope, receive: Receive, session: Session, intake: Intake
         if pending is not None:
             await session.wait_for(pending)
     return int(message.get("code") or ABNORMAL)
+
+
+def _reader(scope: Scope) -> DirectReader | None:
+    reader: DirectReader | None = scope.get("extensions", {}).get(direct_reader.EXTENSION)
+    return reader
+
+
+def _refused(scope: Scope) -> int | None:
+    """The code with which the server closed the connection for a frame no peer may send."""
+    reader = _reader(scope)
+    return reader.refused if reader is not None else None
 
 
 async def _open(scope: Scope) -> tuple[Runtime, Door]:

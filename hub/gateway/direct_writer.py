@@ -83,7 +83,7 @@ class DirectWriter:
             await asyncio.sleep(ROOM_INTERVAL_S if self.unsent >= below else 0)
 
     def hold(self) -> None:
-        """Read no more for now: nothing to do, as uvicorn reads on only when its queue is empty."""
+        """Read no more for now: nothing to do, as the direct reader waits by itself."""
 
     def release(self) -> None:
         """Read on."""

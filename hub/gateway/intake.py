@@ -41,20 +41,13 @@ class Intake:
         if session.closed or self._runtime.draining:
             # §2.8: no stale right. None of it is acknowledged; its sender sends it again.
             return None
-        text = frame if isinstance(frame, str) else self._text_in(frame)
-        if text is None:
-            return None
+        try:
+            text = frame if isinstance(frame, str) else text_of(frame)
+        except Rejection as rejection:
+            return self._runtime.pipeline.unreadable(session, rejection)
         # uvicorn counts bytes before it decodes; daphne has no limit of its own.
         if len(text) > self._quarter and len(text.encode()) > self._limit:
             traffic.limits["max_frame_bytes"] += 1
             session.close(TOO_BIG)
             return None
         return self._receive(session, text)
-
-    def _text_in(self, data: bytes) -> str | None:
-        """The text of a binary frame; None after the answer to one that has none (§2.4)."""
-        try:
-            return text_of(data)
-        except Rejection as rejection:
-            self._runtime.pipeline.unreadable(self._session, rejection)
-            return None

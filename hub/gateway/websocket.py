@@ -5,17 +5,17 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+from websockets.protocol import OPEN
 
 from hub.counts import traffic
 from hub.gateway import direct_reader, direct_writer
-from hub.gateway.direct_reader import DirectReader
+from hub.gateway.direct_reader import ABNORMAL, NOT_UTF8, DirectReader
 from hub.gateway.direct_writer import DirectWriter
 from hub.protocol import encode
 from hub.router.port import websocket_frame
 
 #: A peer that does not answer a close frame, or read what is left for it, is cut after this.
 CLOSE_TIMEOUT_S = 5.0
-NOT_UTF8 = 1007
 TOO_BIG = 1009
 
 
@@ -50,9 +50,8 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         """Part of asyncio.Protocol."""
         self._heard_at = self.loop.time()
         if self._reader is None:
-            self.judge(
-                data
-            )  # the request, with nothing behind it: uvicorn's HTTP reader saw to that
+            # The request, with nothing behind it: uvicorn's HTTP reader saw to that.
+            self.judge(data)
         else:
             self._reader.feed(data)
 
@@ -104,6 +103,20 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         except UnicodeDecodeError:
             self.refuse_message(NOT_UTF8)
 
+    async def receive(self) -> Any:
+        """Part of the ASGI interface, for applications that do not read directly."""
+        message = await super().receive()
+        if self._reader is not None:
+            self._reader.next()
+        return message
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Part of asyncio.Protocol."""
+        if self.handshake_complete and not self.close_sent and self.conn.close_rcvd is None:
+            # uvicorn would say 1005, which is a close frame without a code.
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": ABNORMAL, "reason": ""})
+        super().connection_lost(exc)
+
     def enqueue_message(self, message: str | bytes) -> None:
         """Part of ``direct_reader.Connection``: as uvicorn does, with one message at a time."""
         if isinstance(message, str):
@@ -114,6 +127,9 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def refuse_message(self, code: int) -> None:
         """Part of ``direct_reader.Connection``."""
+        if self.conn.state is not OPEN:
+            self.transport.abort()  # before the handshake is over there is nobody to tell
+            return
         self.conn.send_close(code)
         self.handle_parser_exception()
 
@@ -185,6 +201,8 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         if self._writer is not None:
             self._writer.flush()
         traffic.closed[sent.code] += 1
+        if self._reader is not None:
+            self._reader.refused = int(sent.code)
         if sent.code == TOO_BIG:
             traffic.limits["max_frame_bytes"] += 1
         if sent.code == TOO_BIG and "taskhub.v1" in self._accepted():

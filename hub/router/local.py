@@ -97,21 +97,23 @@ class LocalRouter:
             sink = sinks.get(connection)
             if sink is not None:
                 sink.send(messages.for_sink(sink))
+        watchers = self.watches.on_action(effect.action)
         if asked is not None and not (watching and asked in watching):
-            self._answer(asked, effect, messages)
+            self._answer(asked, effect, messages, alone=asked not in to and asked not in watchers)
         told = list(watching or ())  # the last event ends the watches it was told by
         if told:
             self._tell_watchers(told, effect, messages)
-        for connection in self.watches.on_action(effect.action):
-            if connection not in to and connection not in told:
+        for connection in watchers:
+            if connection != asked and connection not in to and connection not in told:
                 self._send(connection, messages)
 
-    def _answer(self, sender: str, effect: Deliver, messages: Encoded) -> None:
+    def _answer(self, sender: str, effect: Deliver, messages: Encoded, *, alone: bool) -> None:
+        """Tell the sender, with its ``id``: ``alone``, if the answer is all it is to hear."""
         sink = self._sinks.get(sender)
         if sink is None:
             return
         texts = _answered(effect, messages.for_sink(sink).texts)
-        if sender not in effect.to:
+        if alone:
             texts = texts[effect.answer : effect.answer + 1]
         sink.send(Outgoing(*texts))
 

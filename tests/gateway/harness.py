@@ -67,15 +67,17 @@ class EchoPipeline:
         self.access[connection] = access
 
     def receive(self, sink: Sink, text: str) -> Awaitable[object] | None:
+        assert sink.connection in self.sinks, "a frame of a connection that is gone"
         self.received.append(text)
         sink.send(Outgoing(text))
         return self.hold.wait() if self.hold is not None else None
 
-    def unreadable(self, sink: Sink, rejection: Rejection) -> None:
+    def unreadable(self, sink: Sink, rejection: Rejection) -> Awaitable[object] | None:
         sink.bad_frame()
         refuse = Refuse(to=sink.connection, rejection=rejection)
         for answer in encode.refusal(refuse, v1=sink.v1, fresh_id=""):
             sink.send(Outgoing(answer))
+        return self.hold.wait() if self.hold is not None else None
 
 
 class FakeAuthentication:

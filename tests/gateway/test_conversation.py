@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from hub.router.port import Outgoing
 from tests.gateway.harness import (
     BINARY,
+    CLOSE,
     CONT,
     PING,
     TEXT,
@@ -23,6 +24,7 @@ from tests.gateway.harness import (
     frame,
     grants,
 )
+from tests.raw_peer import basic
 
 
 async def until_closed(client: ClientConnection) -> AsyncIterator[str | bytes]:
@@ -204,3 +206,58 @@ async def test_a_rate_delays_and_loses_nothing(hub: Hub) -> None:
         took = asyncio.get_running_loop().time() - started
         assert len(set(answers)) == 70
         assert took >= 0.38, "twenty over the second's worth that is free, for both together"
+
+
+@pytest.mark.parametrize("behind", [1, 200])
+async def test_nothing_behind_a_close_frame_counts(hub: Hub, behind: int) -> None:
+    async with hub.accepted() as socket:
+        close = frame(CLOSE, b"\x03\xe8")
+        late = frame(TEXT, b"late") * behind + frame(TEXT, b"\xff")
+        socket.writer.write(frame(TEXT, b"good") + close + late)
+        await socket.rest()
+        assert hub.pipeline.received == ["good"]
+    await eventually(lambda: not hub.pipeline.sinks)
+
+
+async def test_a_burst_before_a_reset_is_taken_as_long_as_its_sender_is_known(hub: Hub) -> None:
+    async with hub.accepted() as socket:
+        socket.writer.write(frame(TEXT, b"x") * 600)
+        await eventually(lambda: hub.pipeline.received)
+        socket.writer.transport.abort()
+    await eventually(lambda: not hub.pipeline.sinks)
+    assert set(hub.pipeline.received) == {"x"}
+
+
+@pytest.mark.parametrize("key", ["k", "wrong"])
+async def test_text_that_is_not_utf8_before_the_answer_is_no_error(
+    hub: Hub, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.authentication.held = asyncio.Event()
+    async with hub.raw(Authorization=basic("mailer", key)) as socket:
+        await eventually(lambda: hub.authentication.asked)
+        socket.writer.write(frame(TEXT, b"\xff"))
+        await socket.rest()
+        hub.authentication.held.set()
+    await eventually(lambda: not hub.protocols)
+    assert not [record for record in caplog.records if record.levelno > logging.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "by"),
+    [
+        (frame(TEXT, b"\xff"), 1007, "hub"),
+        (frame(CLOSE, b"\x03\xe8"), 1000, "peer"),
+        (b"", 1006, "peer"),
+    ],
+)
+async def test_the_log_says_who_ended_a_connection_and_how(
+    hub: Hub, sent: bytes, code: int, by: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with hub.accepted() as socket:
+        socket.writer.write(sent)
+        if sent:
+            await socket.rest()
+    await eventually(lambda: "connection_closed" in caplog.text)
+    (line,) = [r.msg for r in caplog.records if "connection_closed" in str(r.msg)]
+    assert isinstance(line, dict)
+    assert (line["code"], line["by"]) == (code, by)

@@ -157,11 +157,61 @@ def test_it_reads_what_websockets_reads(
 async def test_what_came_before_the_application_was_there_is_taken_first() -> None:
     protocol, taker = FakeProtocol(), Taker()
     protocol.reader.feed(frame(TEXT, b"1") + frame(BINARY, b"2"))
-    assert protocol.queue.qsize() == 2
+    assert protocol.queue.qsize() == 1, "the other one waits in its bytes"
     task = await reading(protocol, taker)
     protocol.reader.feed(frame(TEXT, b"3"))
     assert taker.taken == ["1", b"2", "3"]
     await end(protocol, task)
+
+
+async def test_one_message_waits_for_the_application_and_the_peer_is_read_no_further() -> None:
+    protocol, taker = FakeProtocol(), Taker()
+    for _ in range(5):
+        protocol.reader.feed(frame(TEXT, b"x") * 200)
+        await turns()
+    assert protocol.queue.qsize() == 1
+    assert bool(protocol.paused)
+    task = await reading(protocol, taker)
+    while len(taker.taken) < 1_000:
+        await turns()
+    assert not protocol.paused
+    await end(protocol, task)
+
+
+async def test_an_application_that_reads_by_asgi_gets_one_message_at_a_time() -> None:
+    protocol = FakeProtocol()
+    protocol.reader.feed(frame(TEXT, b"1") + frame(TEXT, b"2"))
+    for number in ("1", "2"):
+        assert (await protocol.queue.get())["text"] == number
+        assert protocol.queue.empty()
+        protocol.reader.next()
+    assert not protocol.paused
+
+
+async def test_what_a_lost_peer_had_sent_is_taken_before_the_end() -> None:
+    protocol, taker = FakeProtocol(), Taker()
+    task = await reading(protocol, taker)
+    taker.hold = asyncio.Event()
+    protocol.reader.feed(frame(TEXT, b"x") * 300)
+    protocol.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+    await turns()
+    assert len(taker.taken) == 1
+    taker.hold.set()
+    assert await task == 1006
+    assert len(taker.taken) == 300
+
+
+async def test_nothing_is_taken_once_the_connection_has_ended() -> None:
+    protocol, taker = FakeProtocol(), Taker()
+    task = await reading(protocol, taker)
+    protocol.reader.feed(frame(TEXT, b"x") * (MAX_MESSAGES_A_TURN + 1))
+    task.cancel()  # the server gives up its application
+    await turns()
+    assert task.cancelled()
+    protocol.reader.feed(frame(TEXT, b"late"))
+    await turns()
+    assert len(taker.taken) <= MAX_MESSAGES_A_TURN + 1
+    assert "late" not in taker.taken
 
 
 async def test_nothing_is_taken_while_one_message_is_waited_for() -> None:

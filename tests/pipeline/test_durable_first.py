@@ -298,3 +298,36 @@ async def test_who_leaves_while_its_task_is_loaded_disturbs_nobody(
     assert service.messages[-1]["id"] == "2"
     assert "failed" not in caplog.text
     await second.pipeline.stop()
+
+
+async def test_refusals_are_held_back_like_all_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.journal.group_commit.MAX_BACKLOG", 3)
+    publisher = world.connect("p")
+    world.journal.hold = asyncio.Event()
+    world.pipeline.receive(publisher, _init("t"))
+    await asyncio.sleep(0)
+    pending = [world.pipeline.receive(publisher, '{"cmd":"nope"}') for _ in range(4)]
+    pending.append(
+        world.pipeline.unreadable(publisher, Rejection(Code.BAD_JSON, "It is not UTF-8."))
+    )
+    assert [one is not None for one in pending] == [False, False, False, True, True]
+    world.journal.hold.set()
+    for one in pending:
+        if one is not None:
+            await one
+    await world.settle()
+
+
+async def test_a_stranger_is_refused_alike_when_the_task_was_not_stored(world: World) -> None:
+    publisher, stranger = world.connect("p"), world.connect("x", access("x", sub=["other"]))
+    world.journal.fail_next = 1
+    world.pipeline.receive(publisher, _init("t"))
+    for task in ("t", "never"):
+        report = f'{{"cmd":"pub","event":"start","eventId":"s-{task}","taskId":"{task}"}}'
+        pending = world.pipeline.receive(stranger, report)
+        if pending is not None:
+            await pending
+    await world.settle()
+    assert stranger.codes() == ["unknown-task", "unknown-task"]

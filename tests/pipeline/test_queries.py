@@ -194,3 +194,14 @@ async def test_a_refused_sub_does_not_change_how_payloads_are_told(world: World)
     await world.send(service, cmd="sub", action="a", lazyPayload=1)
     await world.publish(publisher, "u", payload="large")
     assert service.messages[-1]["payloadSize"] == 7
+
+
+async def test_a_publisher_that_cancels_where_it_watches_hears_the_answer_once(
+    world: World,
+) -> None:
+    first, second = world.connect("p"), world.connect("p2", access("p", pub=["*"], watch=["*"]))
+    await world.send(second, cmd="watch", action="a")
+    await world.publish(first, "t")
+    await world.send(second, cmd="cancel", taskId="t", id="c")
+    assert second.events("t") == ["init", "fail", "end"]
+    assert [m.get("id") for m in second.messages if m.get("event") == "fail"] == ["c"]
