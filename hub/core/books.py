@@ -128,7 +128,7 @@ class Books:
 
     def _keep(self, key: int, body: Body | None) -> None:
         if body is not None:
-            size = sys.getsizeof(body)  # ``kept_bytes``, without the call
+            size = kept_bytes(body)
             self.open_bytes += size
             self._bytes[key] = self._bytes.get(key, 0) + size
 
