@@ -17,7 +17,13 @@ from websockets.typing import Subprotocol
 JSON = dict[str, Any]
 T = TypeVar("T")
 
-WELCOME: JSON = {"status": "ok", "type": "welcome", "protocol": "taskhub.v1", "session": "s1"}
+WELCOME: JSON = {
+    "status": "ok",
+    "type": "welcome",
+    "protocol": "taskhub.v1",
+    "session": "s1",
+    "epoch": "e1",
+}
 
 
 class FakeHub:
@@ -32,6 +38,8 @@ class FakeHub:
         self._commands: asyncio.Queue[JSON] = asyncio.Queue()
         self._connection: ServerConnection | None = None
         self._seq: dict[str, int] = {}
+        #: Handshakes that were let in.
+        self.connections = 0
 
     async def command(self) -> JSON:
         """The next command of the client."""
@@ -78,6 +86,11 @@ class FakeHub:
         assert self._connection is not None
         await self._connection.close(code, reason)
 
+    def cut(self) -> None:
+        """Break the connection without a word."""
+        assert self._connection is not None
+        self._connection.transport.abort()
+
     def _stamp(self, task_id: str, by: str) -> JSON:
         self._seq[task_id] = self._seq.get(task_id, 0) + 1
         return {"seq": self._seq[task_id], "at": 1_700_000_000_000, "by": by}
@@ -85,6 +98,7 @@ class FakeHub:
     async def handle(self, connection: ServerConnection) -> None:
         """Read one connection until it closes."""
         self._connection = connection
+        self.connections += 1
         await self.say(self.first_message)
         try:
             async for frame in connection:
@@ -130,10 +144,10 @@ async def during(work: Awaitable[T], act: Callable[[], Awaitable[None]]) -> T:
 
 
 async def published(hub: FakeHub, client: taskhub.Client, **options: Any) -> taskhub.Task:
-    async def accept() -> None:
-        await hub.echo(await hub.expect(cmd="pub", event="init"))
-
-    return await during(client.pub("report:build", {"a": 1}, **options), accept)
+    task = client.pub("report:build", {"a": 1}, **options)
+    await hub.echo(await hub.expect(cmd="pub", event="init"))
+    await task.accepted()
+    return task
 
 
 @asynccontextmanager

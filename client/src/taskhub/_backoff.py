@@ -1,0 +1,29 @@
+"""How long to wait before the next attempt: exponential, with full jitter."""
+
+import random
+from typing import Final
+
+#: Seconds that the first wait is at most, and any wait.
+FIRST: Final = 0.2
+LONGEST: Final = 15.0
+#: A connection that lived this long was a good one: the waits begin anew.
+GOOD: Final = 2.0
+
+
+class Backoff:
+    """Full jitter: many clients that lost one hub do not come back all at once."""
+
+    def __init__(self, *, first: float = FIRST, longest: float = LONGEST) -> None:
+        self._first = first
+        self._longest = longest
+        self._attempts = 0
+
+    def reset(self) -> None:
+        """The next wait is a first one again."""
+        self._attempts = 0
+
+    def next(self) -> float:
+        """Seconds to wait now."""
+        most = min(self._longest, self._first * 2.0 ** min(self._attempts, 30))
+        self._attempts += 1
+        return random.uniform(0, most)  # noqa: S311 (spreads load, guards nothing)

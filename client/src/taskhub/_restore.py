@@ -1,0 +1,167 @@
+"""A new connection in the place of a lost one (docs/protocol.md §6).
+
+The hub is asked to `resume`. Where it does, it goes on where the lost connection was. Where it does
+not, this client subscribes and watches anew, sends its inits once more (D14) and reads what it has
+missed, and takes its jobs over (D5). The hub may not have noticed yet that the old connection is
+dead, and would go on telling that one: so this is done again a few times.
+"""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from taskhub._errors import ConnectionLost, Refused, TaskHubError
+from taskhub._job import Job
+from taskhub._task import Task
+from taskhub._wire import Message, command, event_command
+
+if TYPE_CHECKING:
+    from taskhub._session import Session
+
+log = logging.getLogger("taskhub")
+
+#: Seconds after which a connection that was not resumed makes sure of its tasks again. The hub
+#: notices within 40 s that a connection is dead.
+_ROUNDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0)
+#: Seconds before the hub is asked again for what it could not tell for the moment.
+_PAUSE: Final = 0.5
+#: Tasks and jobs asked about at a time.
+_AT_A_TIME: Final = 100
+
+
+class Restorer:
+    """Of one session."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._welcome: Message | None = None
+        self._connections = 0
+        self._catching_up: set[str] = set()
+
+    @property
+    def reconnected(self) -> bool:
+        """Whether this is not the first connection any more."""
+        return self._connections > 1
+
+    async def restore(self, welcome: Message) -> None:
+        """Returns when the connection is in order; goes on until it is lost if need be."""
+        session, before = self._session, self._welcome
+        self._connections += 1
+        self._welcome = welcome
+        if before is not None and before.epoch != welcome.epoch:
+            session.lost_for_good(
+                "The hub has another database now: it does not know this task any more."
+            )
+            before = None
+        resumed = before is not None and await self._resume(before)
+        if not resumed:
+            await self._subscribe_anew()
+        # What was not subscribed before, which on the first connection is all of it.
+        await session.subscribe(volatile=True)
+        await self._watch_anew(resumed=resumed)
+        session.restored()
+        if before is not None and not resumed:
+            session.spawn(self._make_sure(welcome), name="taskhub recovery")
+
+    async def _resume(self, before: Message) -> bool:
+        session = self._session
+        tasks = {task.task_id: task.last_seq for task in session.tasks.values() if task.last_seq}
+        tasks |= {job.task_id: job.last_seq for job in session.jobs.values()}
+        resume = command("resume", session=before.session, epoch=before.epoch, tasks=tasks)
+        try:
+            answer = await session.request(resume, volatile=True)
+        except Refused as refused:
+            log.debug("not resumed: %s", refused)
+            return False
+        return answer.resumed
+
+    async def _subscribe_anew(self) -> None:
+        session = self._session
+        for subscription in list(session.subscribed):
+            if subscription in session.leaving:
+                continue
+            try:
+                await session.request(subscription.command(), volatile=True)
+            except Refused as refused:
+                session.broken(subscription, refused)
+
+    async def _watch_anew(self, *, resumed: bool) -> None:
+        session = self._session
+        watches: list[dict[str, Any]] = [
+            command("watch", action=pattern) for pattern in session.watches
+        ]
+        if not resumed:
+            watches += [
+                command("watch", **{"taskId": task.task_id, "from": task.last_seq + 1})
+                for task in session.tasks.values()
+                if task.task_id not in session.inits and task.was_accepted
+            ]
+        for watch in watches:
+            try:
+                await session.request(watch, volatile=True)
+            except Refused as refused:
+                log.warning("A watch could not be begun anew: %s", refused)
+
+    async def _make_sure(self, welcome: Message) -> None:
+        tasks = [
+            task for task in self._session.tasks.values() if task.task_id in self._session.inits
+        ]
+        jobs = list(self._session.jobs.values())
+        for pause in _ROUNDS:
+            await asyncio.sleep(pause)
+            tasks = [task for task in tasks if not task.over]
+            jobs = [job for job in jobs if not (job.done or job.closed)]
+            if self._welcome is not welcome or not (tasks or jobs):
+                return
+            for start in range(0, len(tasks), _AT_A_TIME):
+                part = tasks[start : start + _AT_A_TIME]
+                await asyncio.gather(*(self._return_to(task) for task in part))
+            for start in range(0, len(jobs), _AT_A_TIME):
+                await asyncio.gather(*map(self.rejoin, jobs[start : start + _AT_A_TIME]))
+
+    async def _return_to(self, task: Task) -> None:
+        init = self._session.inits.get(task.task_id)
+        if init is None or not task.was_accepted:
+            return  # over, or its init is on the way anyway
+        try:
+            await self._session.request(init, volatile=True)
+        except (Refused, ConnectionLost) as error:
+            log.debug("%r: %s", task, error)
+        await self.catch_up(task)
+
+    async def catch_up(self, task: Task) -> None:
+        """Read from the history what was missed."""
+        if task.task_id in self._catching_up:
+            return
+        self._catching_up.add(task.task_id)
+        try:
+            while not task.over:
+                since = task.last_seq
+                events = await self._events(task.task_id, since + 1)
+                for message in events:
+                    self._session.tell(message, live=False)
+                if task.last_seq == since or not events:
+                    return
+        except TaskHubError as error:
+            log.debug("%r could not be caught up with: %s", task, error)
+        finally:
+            self._catching_up.discard(task.task_id)
+
+    async def _events(self, task_id: str, since: int) -> list[Message]:
+        ask = command("get", **{"taskId": task_id, "what": "events", "from": since})
+        while True:
+            try:
+                return (await self._session.request(ask, volatile=True)).events or []
+            except Refused as refused:
+                if not refused.retry:
+                    raise
+            await asyncio.sleep(_PAUSE)
+
+    async def rejoin(self, job: Job) -> None:
+        """Take a participation over on this connection."""
+        if job.started and not job.done and not job.closed:
+            try:
+                again = event_command("start", job.task_id)
+                await self._session.request(again, volatile=True)
+            except (Refused, ConnectionLost) as error:
+                log.debug("%r was not taken over yet: %s", job, error)
