@@ -6,8 +6,6 @@ from typing import Final
 #: Seconds that the first wait is at most, and any wait.
 FIRST: Final = 0.2
 LONGEST: Final = 15.0
-#: A connection that lived this long was a good one: the waits begin anew.
-GOOD: Final = 2.0
 
 
 class Backoff:

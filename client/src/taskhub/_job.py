@@ -51,8 +51,10 @@ class Job:
         self._report = report
         self._auto_cancel = auto_cancel
         self._over = over
+        self._begun = False
         self._started = False
         self._done = False
+        self._outcome_stored = False
         self._closed = False
         self._last_word: asyncio.Task[None] | None = None
         self._runner: asyncio.Task[None] | None = None
@@ -83,6 +85,11 @@ class Job:
     def started(self) -> bool:
         """Whether this service has begun."""
         return self._started
+
+    @property
+    def at_work(self) -> bool:
+        """The hub may know that it has begun, and nothing of its last word."""
+        return self._begun and not self._outcome_stored and not self._closed
 
     @property
     def done(self) -> bool:
@@ -180,11 +187,6 @@ class Job:
         except (Refused, ConnectionLost) as error:
             log.debug("%r was not dropped: %s", self, error)
 
-    async def rejoin(self) -> None:
-        """Take the participation over on a new connection (docs/protocol.md §5.5)."""
-        if self._started and not self._done and not self._closed:
-            await self._say("start")
-
     # -- from the session
 
     def run_by(self, runner: asyncio.Task[None]) -> None:
@@ -235,9 +237,11 @@ class Job:
         except BaseException:
             self._done, self._last_word = False, None
             raise
+        self._outcome_stored = True
         self._over(self)
 
     async def _say(self, kind: str, **fields: Any) -> None:
+        self._begun = True
         try:
             await self._report(event_command(kind, self.task_id, **fields))
         except Refused as refused:

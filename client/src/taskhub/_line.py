@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from taskhub._address import Address
-from taskhub._backoff import GOOD, Backoff
+from taskhub._backoff import Backoff
 from taskhub._connect import connection_open
 from taskhub._errors import (
     AuthenticationError,
@@ -29,6 +29,8 @@ log = logging.getLogger("taskhub")
 _UNREADABLE: Final = 1002
 _TOO_BIG: Final = 1009
 _REVOKED: Final = 4401
+#: It reads too slowly or sends too fast: to come back at once would not help.
+_TOO_MUCH: Final = frozenset({4408, 4429})
 _UNAUTHORIZED: Final = 401
 
 
@@ -57,6 +59,8 @@ class Line:
         self._supervisor: asyncio.Task[None] | None = None
         self._closing = False
         self._notice = ""
+        #: Of the present connection: it is what the last one was, and has been of use since.
+        self._restored = self._useful = False
         #: Why there is no connection any more.
         self.error: TaskHubError | None = None
 
@@ -90,12 +94,11 @@ class Line:
         error: TaskHubError = ConnectionLost("The client was closed.")
         try:
             while True:
-                began = asyncio.get_running_loop().time()
                 lost = await self._use(connection, welcome, ready)
                 if self._closing or not isinstance(lost, ConnectionLost):
                     error = error if self._closing else lost
                     return
-                if asyncio.get_running_loop().time() - began > GOOD:
+                if self._useful and lost.code not in _TOO_MUCH:
                     self._backoff.reset()
                 log.warning("%s Connecting again.", lost)
                 connection, welcome = await self._connect_again()
@@ -113,6 +116,7 @@ class Line:
     ) -> TaskHubError:
         """One connection from its welcome to its end; why it ended."""
         self._notice = ""
+        self._restored = self._useful = False
         helpers = {
             asyncio.create_task(self._write(connection), name="taskhub write loop"),
             asyncio.create_task(self._restore(welcome, ready), name="taskhub restore"),
@@ -139,6 +143,7 @@ class Line:
             else:
                 ready.set_exception(error)
         else:
+            self._restored = True
             if not ready.done():
                 ready.set_result(None)
 
@@ -158,6 +163,7 @@ class Line:
                     self._notice = message.message
                     log.warning("The hub says: %s", message.message)
                 self._listener.receive(message)
+                self._useful = self._restored
         except ConnectionClosed:
             pass
         except msgspec.DecodeError as error:

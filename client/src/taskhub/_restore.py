@@ -25,6 +25,8 @@ log = logging.getLogger("taskhub")
 _ROUNDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0)
 #: Seconds before the hub is asked again for what it could not tell for the moment.
 _PAUSE: Final = 0.5
+#: The same before it subscribes, when the hub has usually noticed.
+_FIRST_ROUNDS: Final = (0.0, 0.05, 0.1, 0.2, 0.4)
 #: Tasks and jobs asked about at a time.
 _AT_A_TIME: Final = 100
 
@@ -55,6 +57,8 @@ class Restorer:
             before = None
         resumed = before is not None and await self._resume(before)
         if not resumed:
+            if before is not None:
+                await self._rejoin_first()
             await self._subscribe_anew()
         # What was not subscribed before, which on the first connection is all of it.
         await session.subscribe(volatile=True)
@@ -74,6 +78,17 @@ class Restorer:
             log.debug("not resumed: %s", refused)
             return False
         return answer.resumed
+
+    async def _rejoin_first(self) -> None:
+        # Before it subscribes: the hub would offer a job that is at work here a second time, and
+        # the first participation would be lost.
+        jobs = list(self._session.jobs.values())
+        for pause in _FIRST_ROUNDS:
+            await asyncio.sleep(pause)
+            taken = await asyncio.gather(*map(self.rejoin, jobs))
+            jobs = [job for job, done in zip(jobs, taken, strict=True) if not done]
+            if not jobs:
+                return
 
     async def _subscribe_anew(self) -> None:
         session = self._session
@@ -103,6 +118,12 @@ class Restorer:
                 log.warning("A watch could not be begun anew: %s", refused)
 
     async def _make_sure(self, welcome: Message) -> None:
+        try:
+            await self._ask_again(welcome)
+        except ConnectionLost:
+            log.debug("lost again; the next connection makes sure")
+
+    async def _ask_again(self, welcome: Message) -> None:
         tasks = [
             task for task in self._session.tasks.values() if task.task_id in self._session.inits
         ]
@@ -110,7 +131,7 @@ class Restorer:
         for pause in _ROUNDS:
             await asyncio.sleep(pause)
             tasks = [task for task in tasks if not task.over]
-            jobs = [job for job in jobs if not (job.done or job.closed)]
+            jobs = [job for job in jobs if job.at_work]
             if self._welcome is not welcome or not (tasks or jobs):
                 return
             for start in range(0, len(tasks), _AT_A_TIME):
@@ -157,11 +178,13 @@ class Restorer:
                     raise
             await asyncio.sleep(_PAUSE)
 
-    async def rejoin(self, job: Job) -> None:
-        """Take a participation over on this connection."""
-        if job.started and not job.done and not job.closed:
-            try:
-                again = event_command("start", job.task_id)
-                await self._session.request(again, volatile=True)
-            except (Refused, ConnectionLost) as error:
-                log.debug("%r was not taken over yet: %s", job, error)
+    async def rejoin(self, job: Job) -> bool:
+        """Take a participation over on this connection; False if the hub is not ready for it."""
+        if not job.at_work:
+            return True
+        try:
+            await self._session.request(event_command("start", job.task_id), volatile=True)
+        except Refused as refused:
+            log.debug("%r was not taken over yet: %s", job, refused)
+            return refused.code != "unknown-task"
+        return True
