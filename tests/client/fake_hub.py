@@ -35,11 +35,12 @@ class FakeHub:
         self.refuse_with: HTTPStatus | None = None
         self.first_message: JSON = WELCOME
         self.authorization: str | None = None
+        self._tries: asyncio.Queue[int] = asyncio.Queue()
         self._commands: asyncio.Queue[JSON] = asyncio.Queue()
         self._connection: ServerConnection | None = None
         self._seq: dict[str, int] = {}
-        #: Handshakes that were let in.
-        self.connections = 0
+        #: Handshakes that were made, and those that were let in.
+        self.handshakes = self.connections = 0
 
     async def command(self) -> JSON:
         """The next command of the client."""
@@ -51,6 +52,12 @@ class FakeHub:
         command = await self.command()
         assert {name: command.get(name) for name in fields} == fields, command
         return command
+
+    async def tried(self, times: int) -> None:
+        """Return when so many handshakes have been made."""
+        async with asyncio.timeout(5):
+            while await self._tries.get() < times:
+                pass
 
     def nothing_waits(self) -> bool:
         """No command has arrived that the test has not taken."""
@@ -109,6 +116,8 @@ class FakeHub:
 
     def handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         """Note the credentials; refuse if told to."""
+        self.handshakes += 1
+        self._tries.put_nowait(self.handshakes)
         self.authorization = request.headers.get("Authorization")
         if self.refuse_with is None:
             return None
@@ -148,6 +157,15 @@ async def published(hub: FakeHub, client: taskhub.Client, **options: Any) -> tas
     await hub.echo(await hub.expect(cmd="pub", event="init"))
     await task.accepted()
     return task
+
+
+async def heard(hub: FakeHub, client: taskhub.Client) -> None:
+    """Return when the client has taken all that was said before."""
+
+    async def answer() -> None:
+        await hub.ok(await hub.expect(cmd="get"), task={})
+
+    await during(client.get("any"), answer)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -49,6 +50,7 @@ class Client:
         self._dashboard = (dashboard or _dashboard(self._address.url)).rstrip("/")
         self._subscriptions: list[Subscription] = []
         self._session: Session | None = None
+        self._stops: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
         return f"Client({self._address.url!r}, name={self._address.name!r})"
@@ -216,10 +218,20 @@ class Client:
         def stop() -> None:
             (hurried if asked.is_set() else asked).set()
 
-        with signals_told(stop) if handle_signals else contextlib.nullcontext():
+        self._stops.append(stop)
+        with (
+            contextlib.ExitStack() as stack,
+            signals_told(stop) if handle_signals else contextlib.nullcontext(),
+        ):
+            stack.callback(self._stops.remove, stop)
             if await _first(session.wait_over(), asked.wait()):
                 return
             await _first(session.drain(drain_timeout), hurried.wait())
+
+    def stop(self) -> None:
+        """Do to `serve` what a signal does: drain; a second time: cut that short."""
+        for stop in list(self._stops):
+            stop()
 
     # -- watching
 

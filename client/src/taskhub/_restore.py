@@ -50,6 +50,9 @@ class Restorer:
         session, before = self._session, self._welcome
         self._connections += 1
         self._welcome = welcome
+        # What begins on this connection is sure.
+        tasks = [session.tasks[task_id] for task_id in session.inits]
+        jobs = list(session.jobs.values())
         if before is not None and before.epoch != welcome.epoch:
             session.lost_for_good(
                 "The hub has another database now: it does not know this task any more."
@@ -58,14 +61,14 @@ class Restorer:
         resumed = before is not None and await self._resume(before)
         if not resumed:
             if before is not None:
-                await self._rejoin_first()
+                await self._rejoin_first(jobs)
             await self._subscribe_anew()
         # What was not subscribed before, which on the first connection is all of it.
         await session.subscribe(volatile=True)
         await self._watch_anew(resumed=resumed)
-        session.restored()
         if before is not None and not resumed:
-            session.spawn(self._make_sure(welcome), name="taskhub recovery")
+            session.spawn(self._make_sure(welcome, tasks, jobs), name="taskhub recovery")
+        session.restored()
 
     async def _resume(self, before: Message) -> bool:
         session = self._session
@@ -79,10 +82,9 @@ class Restorer:
             return False
         return answer.resumed
 
-    async def _rejoin_first(self) -> None:
+    async def _rejoin_first(self, jobs: list[Job]) -> None:
         # Before it subscribes: the hub would offer a job that is at work here a second time, and
         # the first participation would be lost.
-        jobs = list(self._session.jobs.values())
         for pause in _FIRST_ROUNDS:
             await asyncio.sleep(pause)
             taken = await asyncio.gather(*map(self.rejoin, jobs))
@@ -117,17 +119,13 @@ class Restorer:
             except Refused as refused:
                 log.warning("A watch could not be begun anew: %s", refused)
 
-    async def _make_sure(self, welcome: Message) -> None:
+    async def _make_sure(self, welcome: Message, tasks: list[Task], jobs: list[Job]) -> None:
         try:
-            await self._ask_again(welcome)
+            await self._ask_again(welcome, tasks, jobs)
         except ConnectionLost:
             log.debug("lost again; the next connection makes sure")
 
-    async def _ask_again(self, welcome: Message) -> None:
-        tasks = [
-            task for task in self._session.tasks.values() if task.task_id in self._session.inits
-        ]
-        jobs = list(self._session.jobs.values())
+    async def _ask_again(self, welcome: Message, tasks: list[Task], jobs: list[Job]) -> None:
         for pause in _ROUNDS:
             await asyncio.sleep(pause)
             tasks = [task for task in tasks if not task.over]
