@@ -12,88 +12,28 @@ import asyncio
 import functools
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Literal, TypeVar
 
 import taskhub
 from taskhub._client import DRAIN_TIMEOUT, MAX_PENDING
+from taskhub._loop_thread import LoopThread, refuse_in_a_loop
 from taskhub._task import UNSET, Callback
 
 __all__ = ["Client", "Job", "Task", "Watch"]
 
-T = TypeVar("T")
 Handler = Callable[["Job"], Any]
 H = TypeVar("H", bound=Handler)
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-class _Thread:
-    """An event loop on a thread of its own, and calls into it that block."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="taskhub", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
-
-    def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a coroutine over there and wait for it; Ctrl-C cancels it."""
-        _refuse_in_a_loop()
-        future = asyncio.run_coroutine_threadsafe(work(), self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
-        """The items of an async iterator, one call each."""
-
-        async def following() -> T:
-            return await anext(items)
-
-        while True:
-            try:
-                item = self.call(following)
-            except StopAsyncIteration:
-                return
-            yield item
-
-    def tell(self, what: Callable[[], None]) -> None:
-        """Have something done over there, and do not wait."""
-        self._loop.call_soon_threadsafe(what)
-
-    def stop(self) -> None:
-        """End the loop and its thread."""
-        self.tell(self._loop.stop)
-        self._thread.join()
-
-
-def _refuse_in_a_loop() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise RuntimeError(
-        "taskhub.sync blocks, and here an event loop is running, which it would stop: "
-        "use taskhub.Client and await."
-    )
-
-
 class Task:
     """Handle of a task: `taskhub.Task` without await. `for event in task` gives its events."""
 
-    def __init__(self, task: taskhub.Task, thread: _Thread) -> None:
+    def __init__(self, task: taskhub.Task, thread: LoopThread) -> None:
         self._task = task
         self._thread = thread
         self.task_id = task.task_id
@@ -174,7 +114,7 @@ class Task:
 class Watch:
     """See `taskhub.Watch`; an iterator."""
 
-    def __init__(self, watch: taskhub.Watch, thread: _Thread) -> None:
+    def __init__(self, watch: taskhub.Watch, thread: LoopThread) -> None:
         self.pattern = watch.pattern
         self._events = thread.iterate(watch)
 
@@ -188,7 +128,7 @@ class Watch:
 class Cancelled:
     """Whether a job is cancelled, as `threading.Event` would say it."""
 
-    def __init__(self, event: asyncio.Event, thread: _Thread) -> None:
+    def __init__(self, event: asyncio.Event, thread: LoopThread) -> None:
         self._event = event
         self._thread = thread
 
@@ -212,7 +152,7 @@ class Cancelled:
 class Job:
     """See `taskhub.Job`. A thread cannot be cancelled: look at `cancelled`."""
 
-    def __init__(self, job: taskhub.Job, thread: _Thread) -> None:
+    def __init__(self, job: taskhub.Job, thread: LoopThread) -> None:
         self._job = job
         self._thread = thread
         self.task_id = job.task_id
@@ -273,17 +213,17 @@ class Client:
         self._client = taskhub.Client(
             url, name=name, key=key, max_pending=max_pending, dashboard=dashboard
         )
-        self._thread: _Thread | None = None
+        self._thread: LoopThread | None = None
 
     def __repr__(self) -> str:
         return f"taskhub.sync.{self._client!r}"
 
     def __enter__(self) -> "Client":
         """Connect. Raises ConnectionFailed, AuthenticationError, and Refused for a handler."""
-        _refuse_in_a_loop()
+        refuse_in_a_loop()
         if self._thread is not None:
             raise RuntimeError(f"{self!r} is connected already.")
-        self._thread = _Thread()
+        self._thread = LoopThread()
         try:
             self._thread.call(self._client.__aenter__)
         except BaseException:
@@ -301,7 +241,7 @@ class Client:
 
     def close(self) -> None:
         """See `taskhub.Client.close`."""
-        _refuse_in_a_loop()
+        refuse_in_a_loop()
         thread, self._thread = self._thread, None
         if thread is not None:
             try:
@@ -407,8 +347,8 @@ class Client:
         if self._thread is not None:
             self._thread.tell(self._client.stop)
 
-    def _connected(self) -> _Thread:
+    def _connected(self) -> LoopThread:
         if self._thread is None:
-            _refuse_in_a_loop()
+            refuse_in_a_loop()
             raise taskhub.ConnectionLost(f"{self!r} is not connected: use it inside `with`.")
         return self._thread
