@@ -40,23 +40,26 @@ class ConfigurationError(TaskHubError):
 class ConnectionFailed(TaskHubError):  # noqa: N818 (named as its sibling ConnectionLost)
     """The hub was not reached, or refused the connection. `status` is its HTTP answer, if any."""
 
-    retry = True
+    code: int | None
+    retry: bool = True
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
-        self.status = self.code = status
+        self.status: int | None = status
+        self.code = status
 
 
 class AuthenticationError(ConnectionFailed):
     """The hub does not accept this client name with this key, or no longer: 401, or close 4401."""
 
-    retry = False
+    retry: bool = False
 
 
 class ConnectionLost(TaskHubError):  # noqa: N818 (says what happened)
     """There is no connection to the hub, and there will be none. `code`: WebSocket close code."""
 
-    retry = True
+    code: int | None
+    retry: bool = True
 
     def __init__(self, message: str, *, code: int | None = None) -> None:
         super().__init__(message)
@@ -79,7 +82,7 @@ class Refused(TaskHubError):  # noqa: N818 (an answer of the hub)
         step = _NEXT_STEPS.get(code) or ("Try again later." if retry else "")
         super().__init__(f"{message} ({code}) {step}".rstrip())
         self.code = code
-        self.message = message
+        self.message: str = message
         self.retry = retry
 
 
@@ -88,7 +91,7 @@ class PermissionDenied(Refused):
 
     def __init__(self, code: str, message: str, *, action: str | None = None) -> None:
         super().__init__(code, message)
-        self.action = action
+        self.action: str | None = action
 
 
 class PayloadTooLarge(Refused):
@@ -98,6 +101,8 @@ class PayloadTooLarge(Refused):
 class TaskFailed(TaskHubError):  # noqa: N818 (says what happened)
     """The task failed. `reason` is what was given for it, `code` the hub's, where it is one."""
 
+    code: str | None
+
     def __init__(self, reason: Any, *, action: str = "", task_id: str = "") -> None:
         code = reason.get("code") if isinstance(reason, dict) else None
         self.code = code if isinstance(code, str) else None
@@ -105,21 +110,21 @@ class TaskFailed(TaskHubError):  # noqa: N818 (says what happened)
         text = f"{said} ({self.code})" if isinstance(said, str) else repr(reason)
         step = _NEXT_STEPS.get(self.code or "", "")
         super().__init__(f"{action} ({task_id}) failed: {text} {step}".strip())
-        self.reason = reason
-        self.action = action
-        self.task_id = task_id
+        self.reason: Any = reason
+        self.action: str = action
+        self.task_id: str = task_id
 
 
 class NoSubscriber(TaskFailed):
     """Nobody subscribed to the action while the task's start window was open."""
 
-    retry = True
+    retry: bool = True
 
 
 class TaskTimeout(TaskFailed):
     """Nobody started or finished in time; with code `wait-timeout` only the waiting is over."""
 
-    retry = True
+    retry: bool = True
 
 
 class TaskCancelled(TaskFailed):
@@ -129,7 +134,7 @@ class TaskCancelled(TaskFailed):
 class QueueFull(TaskHubError):  # noqa: N818 (says what happened)
     """As many commands as the client may hold wait for the hub's answer; this one was not taken."""
 
-    retry = True
+    retry: bool = True
 
 
 class Overflow(TaskHubError):  # noqa: N818 (says what happened)

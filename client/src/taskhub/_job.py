@@ -25,7 +25,7 @@ class Drop(Exception):  # noqa: N818 (a signal to the client, as StopIteration i
 
     def __init__(self, reason: Any = None) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason: Any = reason
 
 
 class Job:
@@ -38,14 +38,14 @@ class Job:
     def __init__(
         self, *, init: Event, report: Request, auto_cancel: bool, over: Callable[["Job"], None]
     ) -> None:
-        self.task_id = init.task_id
-        self.action = init.action or ""
+        self.task_id: str = init.task_id
+        self.action: str = init.action or ""
         #: The name of the client that published it.
-        self.by = init.by
+        self.by: str = init.by
         #: When the hub lets the task fail, milliseconds since 1970 by the hub's clock.
-        self.deadline = init.end_deadline
+        self.deadline: int | None = init.end_deadline
         #: Set when the task is settled elsewhere or cancelled, or its deadline has passed.
-        self.cancelled = asyncio.Event()
+        self.cancelled: asyncio.Event = asyncio.Event()
         self._payload = init.value
         self._kept_back = init.payload_size
         self._report = report
@@ -59,7 +59,7 @@ class Job:
         self._last_word: asyncio.Task[None] | None = None
         self._runner: asyncio.Task[None] | None = None
         #: The seq of the last event this connection was sent.
-        self.last_seq = init.seq
+        self.last_seq: int = init.seq
 
     def __repr__(self) -> str:
         return f"<Job {self.action} {self.task_id}>"

@@ -39,18 +39,18 @@ class Subscription:
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency is {concurrency}; at least 1 job must be able to run.")
-        self.pattern = pattern
-        self.group = group
-        self.concurrency = concurrency
-        self.auto_start = auto_start
-        self.lazy_payload = lazy_payload
-        self.auto_cancel = auto_cancel
+        self.pattern: str = pattern
+        self.group: bool = group
+        self.concurrency: int = concurrency
+        self.auto_start: bool = auto_start
+        self.lazy_payload: int | None = lazy_payload
+        self.auto_cancel: bool = auto_cancel
         #: None: its jobs are iterated over.
         self.handler: Handler | None = None
         self._declare = declare
         self._subscribe = subscribe
         self._unsubscribe = unsubscribe
-        self.worker = Worker(self)
+        self.worker: Worker = Worker(self)
 
     def __repr__(self) -> str:
         return f"<Subscription {self.pattern}>"

@@ -58,11 +58,11 @@ class Task:
     """
 
     def __init__(self, *, task_id: str, action: str, request: Request, url: str) -> None:
-        self.task_id = task_id
+        self.task_id: str = task_id
         #: Empty for a task of an earlier life until its first event has come.
-        self.action = action
+        self.action: str = action
         #: Where an operator sees it.
-        self.url = url
+        self.url: str = url
         #: The last result or reason of each participant by its client name.
         self.outcomes: dict[str, Outcome] = {}
         self._request = request

@@ -17,7 +17,7 @@ class Watch:
     """
 
     def __init__(self, pattern: str) -> None:
-        self.pattern = pattern
+        self.pattern: str = pattern
         self._events: Mailbox[Event] = Mailbox(
             bound=UNREAD_EVENTS, what=f"Events of the watch on {pattern}"
         )

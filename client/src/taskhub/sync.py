@@ -36,8 +36,8 @@ class Task:
     def __init__(self, task: taskhub.Task, thread: LoopThread) -> None:
         self._task = task
         self._thread = thread
-        self.task_id = task.task_id
-        self.url = task.url
+        self.task_id: str = task.task_id
+        self.url: str = task.url
 
     def __repr__(self) -> str:
         return repr(self._task)
@@ -115,7 +115,7 @@ class Watch:
     """See `taskhub.Watch`; an iterator."""
 
     def __init__(self, watch: taskhub.Watch, thread: LoopThread) -> None:
-        self.pattern = watch.pattern
+        self.pattern: str = watch.pattern
         self._events = thread.iterate(watch)
 
     def __iter__(self) -> Iterator[taskhub.Event]:
@@ -155,11 +155,11 @@ class Job:
     def __init__(self, job: taskhub.Job, thread: LoopThread) -> None:
         self._job = job
         self._thread = thread
-        self.task_id = job.task_id
-        self.action = job.action
-        self.by = job.by
-        self.deadline = job.deadline
-        self.cancelled = Cancelled(job.cancelled, thread)
+        self.task_id: str = job.task_id
+        self.action: str = job.action
+        self.by: str = job.by
+        self.deadline: int | None = job.deadline
+        self.cancelled: Cancelled = Cancelled(job.cancelled, thread)
 
     def __repr__(self) -> str:
         return repr(self._job)
