@@ -1,6 +1,8 @@
 """What happens after a connection is lost, against a scripted hub."""
 
 import asyncio
+import gc
+import weakref
 from http import HTTPStatus
 from typing import Any
 
@@ -228,3 +230,41 @@ async def test_closing_while_away(hub: FakeHub) -> None:
         await task
     with pytest.raises(taskhub.ConnectionLost):
         client.pub("a:b")
+
+
+async def test_closing_while_away_does_not_wait_for_what_cannot_be_told(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskhub._service._TIDY_UP", 0.05)
+    monkeypatch.setattr("taskhub._session._TIDY_UP", 0.05)
+    client, ended = client_of(hub), asyncio.Event()
+
+    @client.sub("email:send")
+    async def send(job: taskhub.Job) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with served(hub, client):
+        await offer(hub)
+        await hub.echo(await hub.expect(event="start"))
+        await heard(hub, client)
+        hub.refuse_with = HTTPStatus.SERVICE_UNAVAILABLE
+        hub.cut()
+        await hub.tried(2)
+    assert ended.is_set()
+
+
+async def test_handles_of_ended_tasks_are_let_go(hub: FakeHub) -> None:
+    async with client_of(hub) as client:
+        handles = []
+        for _ in range(100):
+            task = await published(hub, client)
+            await hub.event(task.task_id, "success", result=1)
+            await hub.event(task.task_id, "end", by="hub")
+            await task.ended()
+            handles.append(weakref.ref(task))
+        del task
+        gc.collect()
+        assert not [handle for handle in handles if handle() is not None]

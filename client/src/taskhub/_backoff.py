@@ -3,9 +3,10 @@
 import random
 from typing import Final
 
-#: Seconds that the first wait is at most, and any wait.
+#: Seconds that the first wait is at most, and any wait: half of the grace in which a hub that was
+#: restarted expects its services back (docs/protocol.md §5.4).
 FIRST: Final = 0.2
-LONGEST: Final = 15.0
+LONGEST: Final = 5.0
 
 
 class Backoff:

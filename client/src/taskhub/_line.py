@@ -32,6 +32,8 @@ _REVOKED: Final = 4401
 #: It reads too slowly or sends too fast: to come back at once would not help.
 _TOO_MUCH: Final = frozenset({4408, 4429})
 _UNAUTHORIZED: Final = 401
+#: Seconds for resuming or subscribing anew.
+_RESTORE_TIMEOUT: Final = 60.0
 
 
 class Listener(Protocol):
@@ -104,6 +106,9 @@ class Line:
                 connection, welcome = await self._connect_again()
         except TaskHubError as fatal:
             error = fatal
+        except Exception as broken:
+            log.exception("The client broke")
+            error = TaskHubError(f"The client broke, which is a mistake in it: {broken!r}.")
         finally:
             self.error = error
             self._outbox.close(error)
@@ -117,9 +122,10 @@ class Line:
         """One connection from its welcome to its end; why it ended."""
         self._notice = ""
         self._restored = self._useful = False
+        self._outbox.connected()
         helpers = {
             asyncio.create_task(self._write(connection), name="taskhub write loop"),
-            asyncio.create_task(self._restore(welcome, ready), name="taskhub restore"),
+            asyncio.create_task(self._restore(connection, welcome, ready), name="taskhub restore"),
         }
         try:
             broken = await self._read(connection)
@@ -131,10 +137,16 @@ class Line:
             await asyncio.gather(*helpers, return_exceptions=True)
         return broken or lost
 
-    async def _restore(self, welcome: Message, ready: asyncio.Future[None]) -> None:
+    async def _restore(
+        self, connection: ClientConnection, welcome: Message, ready: asyncio.Future[None]
+    ) -> None:
         try:
             self._outbox.max_frame = welcome.limit("max_frame_bytes")
-            await self._listener.restore(welcome)
+            async with asyncio.timeout(_RESTORE_TIMEOUT):
+                await self._listener.restore(welcome)
+        except TimeoutError:
+            log.warning("The hub did not answer within %g s.", _RESTORE_TIMEOUT)
+            await connection.close()
         except ConnectionLost:
             log.debug("lost again before it was restored")
         except TaskHubError as error:

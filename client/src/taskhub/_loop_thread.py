@@ -5,6 +5,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
+from taskhub._errors import ConnectionLost
+
 T = TypeVar("T")
 
 
@@ -27,6 +29,8 @@ class LoopThread:
     def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine over there and wait for it; Ctrl-C cancels it."""
         refuse_in_a_loop()
+        if self._loop.is_closed():
+            raise ConnectionLost("The client was closed.")
         future = asyncio.run_coroutine_threadsafe(work(), self._loop)
         try:
             return future.result()

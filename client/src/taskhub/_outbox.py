@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from taskhub._errors import PayloadTooLarge, QueueFull, TaskHubError
+from taskhub._errors import ConnectionLost, PayloadTooLarge, QueueFull, TaskHubError
 from taskhub._wire import Message, command_encode
 
 
@@ -33,7 +33,7 @@ class Outbox:
         self._volatile: deque[Entry] = deque()
         self._unsent: deque[Entry] = deque()
         self._more = asyncio.Event()
-        self._open = False
+        self._connected = self._open = False
         #: Bytes that a frame may have, once a hub has said so.
         self.max_frame: int | None = None
 
@@ -45,8 +45,11 @@ class Outbox:
     ) -> Entry:
         """Take a command; `always`: also when full.
 
-        Raises QueueFull, PayloadTooLarge, and what msgspec raises for values that are no JSON.
+        Raises QueueFull, PayloadTooLarge, what msgspec raises for values that are no JSON, and
+        ConnectionLost for a volatile one while there is no connection.
         """
+        if volatile and not self._connected:
+            raise ConnectionLost("There is no connection to the hub just now.")
         if not (always or volatile) and len(self._entries) >= self._bound:
             raise QueueFull(
                 f"{self._bound} commands wait for the hub's answer already; this one was not "
@@ -100,6 +103,10 @@ class Outbox:
             self._more.clear()
             await self._more.wait()
 
+    def connected(self) -> None:
+        """There is a connection: what is volatile may be sent, to restore it."""
+        self._connected = True
+
     def open(self) -> None:
         """The connection is restored: everything unanswered is sent, in its order."""
         self._unsent = deque(entry for entry in self._entries.values() if not entry.volatile)
@@ -108,7 +115,7 @@ class Outbox:
 
     def connection_lost(self, error: TaskHubError) -> None:
         """Keep what is worth sending again, and tell the others."""
-        self._open = False
+        self._connected = self._open = False
         self._volatile.clear()
         for entry in [entry for entry in self._entries.values() if entry.volatile]:
             self._fail(entry, error)

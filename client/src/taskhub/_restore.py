@@ -63,6 +63,8 @@ class Restorer:
             if before is not None:
                 await self._rejoin_first(jobs)
             await self._subscribe_anew()
+        else:
+            await self._unsubscribe_again()
         # What was not subscribed before, which on the first connection is all of it.
         await session.subscribe(volatile=True)
         await self._watch_anew(resumed=resumed)
@@ -91,6 +93,11 @@ class Restorer:
             jobs = [job for job, done in zip(jobs, taken, strict=True) if not done]
             if not jobs:
                 return
+
+    async def _unsubscribe_again(self) -> None:
+        for subscription in self._session.leaving:
+            unsub = command("unsub", action=subscription.pattern)
+            await self._session.request(unsub, volatile=True)
 
     async def _subscribe_anew(self) -> None:
         session = self._session

@@ -1,6 +1,7 @@
 """All a client has going on, across connections: tasks, jobs, watches, and who hears what."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -26,6 +27,10 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 _PATIENCE: Final = 60.0
 _SHORT_PATIENCE: Final = 2.0
+#: Seconds after its deadline in which the hub may still tell what becomes of a job.
+_DEADLINE_MARGIN: Final = 0.5
+#: Seconds that jobs which are handed out get for their last word at the close.
+_TIDY_UP: Final = 5.0
 #: Jobs done here that are remembered, so that a late offer does not run one again.
 _REMEMBERED_JOBS: Final = 4_096
 #: Open tasks whose action and seq are remembered for watches.
@@ -57,7 +62,7 @@ class Session:
         self._closing = False
         self._over = asyncio.Event()
         self._broken: TaskHubError | None = None
-        #: Milliseconds to add to this machine's clock to have the hub's.
+        #: Seconds to add to this machine's monotonic clock to have the hub's.
         self._clock_offset = 0.0
 
     # -- what the client asks for
@@ -173,7 +178,10 @@ class Session:
 
     async def drain(self, seconds: float) -> None:
         """Take no new jobs, and let those at work finish, for so long."""
-        await asyncio.gather(*(self.unsubscribe(one, seconds) for one in list(self.subscribed)))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                leaving = [self.unsubscribe(one, seconds) for one in list(self.subscribed)]
+                await asyncio.gather(*leaving)
 
     async def unsubscribe(self, subscription: Subscription, seconds: float = 0.0) -> None:
         """Take no new jobs of this one, and let those at work finish, for so long."""
@@ -213,7 +221,9 @@ class Session:
         await asyncio.gather(*(one.worker.stop(error) for one in self.subscribed))
         if error is None:
             left = [job for job in self.jobs.values() if job.started and not job.done]
-            await asyncio.gather(*(job.abandon() for job in left))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TIDY_UP):
+                    await asyncio.gather(*(job.abandon() for job in left))
 
     def check_open(self) -> None:
         """Raises why there is no connection any more."""
@@ -242,7 +252,7 @@ class Session:
     async def restore(self, welcome: Message) -> None:
         """A new connection: resume, or do anew what the last one did; then go on."""
         if welcome.now:
-            self._clock_offset = welcome.now - time.time() * 1000
+            self._clock_offset = welcome.now / 1000 - time.monotonic()
         await self._restorer.restore(welcome)
 
     def restored(self) -> None:
@@ -324,7 +334,8 @@ class Session:
     def _arm(self, job: Job) -> None:
         if job.deadline is None:
             return
-        left = (job.deadline - self._clock_offset) / 1000 - time.time()
+        # A connected hub says it itself; by the margin this comes never before.
+        left = job.deadline / 1000 - self._clock_offset - time.monotonic() + _DEADLINE_MARGIN
         loop = asyncio.get_running_loop()
         self._deadlines[job.task_id] = loop.call_later(max(left, 0), job.close)
 
