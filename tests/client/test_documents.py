@@ -31,7 +31,7 @@ def environment(hub: HubProcess) -> dict[str, str]:
 
 
 def test_each_program_has_a_name_and_is_run() -> None:
-    assert len(PROGRAMS) == README.count("```python") == 5
+    assert len(PROGRAMS) == README.count("```python") == 6
     assert [name for name, (_, output) in PROGRAMS.items() if not output] == ["service"]
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import taskhub
 import taskhub.sync
+import taskhub.testing
 from taskhub._wire import message_decode
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -31,7 +32,9 @@ def test_no_builtin_is_shadowed() -> None:
     assert not set(taskhub.__all__) & set(dir(__builtins__))
 
 
-@pytest.mark.parametrize("name", [*taskhub.__all__, *(f"sync.{n}" for n in taskhub.sync.__all__)])
+@pytest.mark.parametrize(
+    "name", [*taskhub.__all__, *(f"sync.{n}" for n in taskhub.sync.__all__), "testing.Hub"]
+)
 def test_everything_public_is_described(name: str) -> None:
     thing: Any = taskhub
     for part in name.split("."):

@@ -29,6 +29,10 @@ class LoopThread:
     def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine over there and wait for it; Ctrl-C cancels it."""
         refuse_in_a_loop()
+        return self.call_anywhere(work)
+
+    def call_anywhere(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The same where a loop runs, too: for what takes no time."""
         if self._loop.is_closed():
             raise ConnectionLost("The client was closed.")
         future = asyncio.run_coroutine_threadsafe(work(), self._loop)
