@@ -268,3 +268,40 @@ async def test_handles_of_ended_tasks_are_let_go(hub: FakeHub) -> None:
         del task
         gc.collect()
         assert not [handle for handle in handles if handle() is not None]
+
+
+async def test_a_connection_that_was_lost_at_once_is_not_the_one_to_resume(hub: FakeHub) -> None:
+    async with client_of(hub) as client:
+        task = await published(hub, client)
+        hub.first_message = {**WELCOME, "session": "s2"}
+        hub.cut()
+        await hub.expect(cmd="resume", session="s1")
+        hub.cut()  # before it has answered: s2 has nothing yet
+        await resumed(hub, resumed=True)
+        await heard(hub, client)
+        hub.cut()
+        await hub.ok(await hub.expect(cmd="resume", session="s2"), resumed=True)
+        await hub.event(task.task_id, "success", result=1)
+        assert await task == 1
+
+
+async def test_an_init_that_was_not_answered_is_resumed_from_its_first_event(hub: FakeHub) -> None:
+    async with client_of(hub) as client:
+        task = client.pub("a:b", task_id="t1")
+        init = await hub.expect(event="init")
+        hub.cut()
+        assert (await resumed(hub, resumed=True))["tasks"] == {"t1": 0}
+        await hub.event("t1", "init", by="me", action="a:b", payload=None)
+        await hub.event("t1", "success", result=1)
+        assert await hub.command() == init
+        assert await task == 1
+
+
+async def test_who_has_been_replaced_does_not_come_back(hub: FakeHub) -> None:
+    async with client_of(hub) as client:
+        task = await published(hub, client)
+        await hub.close(4409)
+        with pytest.raises(taskhub.ConnectionLost) as caught:
+            await task
+        assert caught.value.code == 4409
+        assert hub.handshakes == 1

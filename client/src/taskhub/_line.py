@@ -29,6 +29,8 @@ log = logging.getLogger("taskhub")
 _UNREADABLE: Final = 1002
 _TOO_BIG: Final = 1009
 _REVOKED: Final = 4401
+#: Another connection has taken this one's place (docs/protocol.md §2.7).
+_RESUMED: Final = 4409
 #: It reads too slowly or sends too fast: to come back at once would not help.
 _TOO_MUCH: Final = frozenset({4408, 4429})
 _UNAUTHORIZED: Final = 401
@@ -97,7 +99,7 @@ class Line:
         try:
             while True:
                 lost = await self._use(connection, welcome, ready)
-                if self._closing or not isinstance(lost, ConnectionLost):
+                if self._closing or not isinstance(lost, ConnectionLost) or lost.code == _RESUMED:
                     error = error if self._closing else lost
                     return
                 if self._useful and lost.code not in _TOO_MUCH:
@@ -109,6 +111,7 @@ class Line:
         except Exception as broken:
             log.exception("The client broke")
             error = TaskHubError(f"The client broke, which is a mistake in it: {broken!r}.")
+            await connection.close()
         finally:
             self.error = error
             self._outbox.close(error)

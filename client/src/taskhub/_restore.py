@@ -49,7 +49,6 @@ class Restorer:
         """Returns when the connection is in order; goes on until it is lost if need be."""
         session, before = self._session, self._welcome
         self._connections += 1
-        self._welcome = welcome
         # What begins on this connection is sure.
         tasks = [session.tasks[task_id] for task_id in session.inits]
         jobs = list(session.jobs.values())
@@ -63,18 +62,21 @@ class Restorer:
             if before is not None:
                 await self._rejoin_first(jobs)
             await self._subscribe_anew()
+            await self._watch_anew()
         else:
             await self._unsubscribe_again()
         # What was not subscribed before, which on the first connection is all of it.
         await session.subscribe(volatile=True)
-        await self._watch_anew(resumed=resumed)
+        # Not before: a connection that is lost until here has nothing to resume.
+        self._welcome = welcome
         if before is not None and not resumed:
             session.spawn(self._make_sure(welcome, tasks, jobs), name="taskhub recovery")
         session.restored()
 
     async def _resume(self, before: Message) -> bool:
         session = self._session
-        tasks = {task.task_id: task.last_seq for task in session.tasks.values() if task.last_seq}
+        # 0 of an init that was not answered: if it was stored, all of it is told.
+        tasks = {task.task_id: task.last_seq for task in session.tasks.values()}
         tasks |= {job.task_id: job.last_seq for job in session.jobs.values()}
         resume = command("resume", session=before.session, epoch=before.epoch, tasks=tasks)
         try:
@@ -109,17 +111,16 @@ class Restorer:
             except Refused as refused:
                 session.broken(subscription, refused)
 
-    async def _watch_anew(self, *, resumed: bool) -> None:
+    async def _watch_anew(self) -> None:
         session = self._session
         watches: list[dict[str, Any]] = [
             command("watch", action=pattern) for pattern in session.watches
         ]
-        if not resumed:
-            watches += [
-                command("watch", **{"taskId": task.task_id, "from": task.last_seq + 1})
-                for task in session.tasks.values()
-                if task.task_id not in session.inits and task.was_accepted
-            ]
+        watches += [
+            command("watch", **{"taskId": task.task_id, "from": task.last_seq + 1})
+            for task in session.tasks.values()
+            if task.task_id not in session.inits and task.was_accepted
+        ]
         for watch in watches:
             try:
                 await session.request(watch, volatile=True)
