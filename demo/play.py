@@ -76,7 +76,7 @@ async def _act(view: View, port: int, prepared: Prepared, pace: float) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(view.follow(events))
             for name in ("mailer", "reporter", "cashier"):
-                group.create_task(clients[name].serve())
+                group.create_task(clients[name].serve(handle_signals=False))
             group.create_task(publish(clients["shop"], pace=pace))
 
 

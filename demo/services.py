@@ -75,5 +75,5 @@ def orders() -> Iterator[tuple[str, dict[str, Any]]]:
 async def publish(client: taskhub.Client, *, pace: float) -> None:
     """One task at each beat, until cancelled."""
     for action, payload in orders():
-        await client.pub(action, payload, start_timeout=5)
+        client.pub(action, payload, start_timeout=5)
         await asyncio.sleep(pace)

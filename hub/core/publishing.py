@@ -147,7 +147,8 @@ class Publishing:
         self._check_event_id(command)
         lifecycle.check(task, number, command.kind, self._limits.max_events_per_task)
         participant = task.participants.get(number)
-        if _changes_nothing(participant, command.kind):
+        silent = _changes_nothing(participant, command.kind)
+        if silent and not _takes_over(participant, connection):
             return [unchanged(command)]
         turn = self._desk.turn(task, now)
         if participant is None:
@@ -157,6 +158,10 @@ class Publishing:
         elif participant.connection != connection.id:
             self.books.unbind(task, participant)
             move(turn, participant, connection.id)
+        if silent:  # docs/protocol.md §5.5: a second start, but from a new connection
+            taken = self._desk.decision(turn, command)
+            taken.effects.extend(unchanged(command).effects)
+            return [taken]
         lifecycle.report(turn, number, command.kind, event_id=command.event_id, body=command.body)
         return [self._desk.decision(turn, command)]
 
@@ -236,6 +241,13 @@ def _stored(task: Task | Remembered, command: Report, client: str) -> int | None
     if stored is None or stored[:2] != (client, fingerprint(command.kind, command.body)):
         return None
     return stored[2]
+
+
+def _takes_over(participant: Participant | None, connection: Connection) -> bool:
+    """Whether it has been at work on another connection, which is lost (§5.5)."""
+    return (
+        participant is not None and participant.active and participant.connection != connection.id
+    )
 
 
 def _changes_nothing(participant: Participant | None, kind: EventKind) -> bool:

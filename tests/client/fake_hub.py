@@ -17,7 +17,13 @@ from websockets.typing import Subprotocol
 JSON = dict[str, Any]
 T = TypeVar("T")
 
-WELCOME: JSON = {"status": "ok", "type": "welcome", "protocol": "taskhub.v1", "session": "s1"}
+WELCOME: JSON = {
+    "status": "ok",
+    "type": "welcome",
+    "protocol": "taskhub.v1",
+    "session": "s1",
+    "epoch": "e1",
+}
 
 
 class FakeHub:
@@ -29,9 +35,12 @@ class FakeHub:
         self.refuse_with: HTTPStatus | None = None
         self.first_message: JSON = WELCOME
         self.authorization: str | None = None
+        self._tries: asyncio.Queue[int] = asyncio.Queue()
         self._commands: asyncio.Queue[JSON] = asyncio.Queue()
         self._connection: ServerConnection | None = None
         self._seq: dict[str, int] = {}
+        #: Handshakes that were made, and those that were let in.
+        self.handshakes = self.connections = 0
 
     async def command(self) -> JSON:
         """The next command of the client."""
@@ -43,6 +52,12 @@ class FakeHub:
         command = await self.command()
         assert {name: command.get(name) for name in fields} == fields, command
         return command
+
+    async def tried(self, times: int) -> None:
+        """Return when so many handshakes have been made."""
+        async with asyncio.timeout(5):
+            while await self._tries.get() < times:
+                pass
 
     def nothing_waits(self) -> bool:
         """No command has arrived that the test has not taken."""
@@ -78,6 +93,11 @@ class FakeHub:
         assert self._connection is not None
         await self._connection.close(code, reason)
 
+    def cut(self) -> None:
+        """Break the connection without a word."""
+        assert self._connection is not None
+        self._connection.transport.abort()
+
     def _stamp(self, task_id: str, by: str) -> JSON:
         self._seq[task_id] = self._seq.get(task_id, 0) + 1
         return {"seq": self._seq[task_id], "at": 1_700_000_000_000, "by": by}
@@ -85,6 +105,7 @@ class FakeHub:
     async def handle(self, connection: ServerConnection) -> None:
         """Read one connection until it closes."""
         self._connection = connection
+        self.connections += 1
         await self.say(self.first_message)
         try:
             async for frame in connection:
@@ -95,6 +116,8 @@ class FakeHub:
 
     def handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         """Note the credentials; refuse if told to."""
+        self.handshakes += 1
+        self._tries.put_nowait(self.handshakes)
         self.authorization = request.headers.get("Authorization")
         if self.refuse_with is None:
             return None
@@ -130,10 +153,19 @@ async def during(work: Awaitable[T], act: Callable[[], Awaitable[None]]) -> T:
 
 
 async def published(hub: FakeHub, client: taskhub.Client, **options: Any) -> taskhub.Task:
-    async def accept() -> None:
-        await hub.echo(await hub.expect(cmd="pub", event="init"))
+    task = client.pub("report:build", {"a": 1}, **options)
+    await hub.echo(await hub.expect(cmd="pub", event="init"))
+    await task.accepted()
+    return task
 
-    return await during(client.pub("report:build", {"a": 1}, **options), accept)
+
+async def heard(hub: FakeHub, client: taskhub.Client) -> None:
+    """Return when the client has taken all that was said before."""
+
+    async def answer() -> None:
+        await hub.ok(await hub.expect(cmd="get"), task={})
+
+    await during(client.get("any"), answer)
 
 
 @asynccontextmanager

@@ -127,6 +127,20 @@ RETURN = {
         a.2 success 1 | success a 1 > p a.2
                       | end hub > p a.2
     """,
+    "a second start takes over too, and tells nobody": """
+        a sub
+        p init    | init p > p a
+        a start   | start a > p a
+        a lost
+        a.2 start | unchanged > a.2
+        +10000
+        ? people  | a.2 started
+        a.2 sub
+        a.2 start | unchanged > a.2
+        a.2 drop  | drop a > p a.2
+                  | success hub null > p a.2
+                  | end hub > p a.2
+    """,
     "after the grace it is too late": """
         a sub
         b sub

@@ -1,4 +1,4 @@
-"""The asyncio client of a TaskHub: publish tasks, serve them, watch them happen."""
+"""The client of a TaskHub: publish tasks, serve them, watch them happen."""
 
 from taskhub._client import Client
 from taskhub._errors import (
@@ -6,13 +6,21 @@ from taskhub._errors import (
     ConfigurationError,
     ConnectionFailed,
     ConnectionLost,
+    NoSubscriber,
     Overflow,
+    PayloadTooLarge,
+    PermissionDenied,
+    ProtocolError,
+    QueueFull,
     Refused,
+    TaskCancelled,
     TaskFailed,
     TaskHubError,
+    TaskTimeout,
 )
 from taskhub._job import Drop, Job
-from taskhub._task import Task
+from taskhub._service import Subscription
+from taskhub._task import Outcome, Task
 from taskhub._watch import Watch
 from taskhub._wire import Event
 
@@ -25,10 +33,19 @@ __all__ = [
     "Drop",
     "Event",
     "Job",
+    "NoSubscriber",
+    "Outcome",
     "Overflow",
+    "PayloadTooLarge",
+    "PermissionDenied",
+    "ProtocolError",
+    "QueueFull",
     "Refused",
+    "Subscription",
     "Task",
+    "TaskCancelled",
     "TaskFailed",
     "TaskHubError",
+    "TaskTimeout",
     "Watch",
 ]

@@ -69,6 +69,12 @@ def address_find(
     return Address(url=bare, name=name, key=key)
 
 
+def basic_name(authorization: str) -> str:
+    """The client name in such a header, where there is one; for hubs of tests."""
+    encoded = authorization.removeprefix("Basic ")
+    return unquote(base64.b64decode(encoded).decode("utf-8").partition(":")[0])
+
+
 def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable()
 

@@ -10,7 +10,7 @@ from websockets.typing import Subprotocol
 
 from taskhub._address import Address
 from taskhub._errors import AuthenticationError, ConnectionFailed
-from taskhub._wire import SUBPROTOCOL, message_decode
+from taskhub._wire import SUBPROTOCOL, Message, message_decode
 
 #: Seconds for the handshake, and again for the welcome.
 _TIMEOUT: Final = 10.0
@@ -20,15 +20,14 @@ _LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 _REFUSED: Final = frozenset({401, 403})
 
 
-async def connection_open(address: Address) -> ClientConnection:
-    """Connect and wait for the welcome. Raises ConnectionFailed or AuthenticationError."""
+async def connection_open(address: Address) -> tuple[ClientConnection, Message]:
+    """Connect and take the welcome. Raises ConnectionFailed or AuthenticationError."""
     connection = await _handshake(address)
     try:
-        await _welcomed(connection, address)
+        return connection, await _welcomed(connection, address)
     except BaseException:
         await connection.close()
         raise
-    return connection
 
 
 async def _handshake(address: Address) -> ClientConnection:
@@ -67,7 +66,7 @@ def _refused(address: Address, status: int) -> ConnectionFailed:
     )
 
 
-async def _welcomed(connection: ClientConnection, address: Address) -> None:
+async def _welcomed(connection: ClientConnection, address: Address) -> Message:
     failed = f"{address.url} is not a hub that speaks {SUBPROTOCOL}"
     if connection.subprotocol != SUBPROTOCOL:
         raise ConnectionFailed(f"{failed}: it did not choose it.")
@@ -80,3 +79,4 @@ async def _welcomed(connection: ClientConnection, address: Address) -> None:
         raise ConnectionFailed(f"{failed}: {error}.") from error
     if first.type != "welcome":
         raise ConnectionFailed(f"{failed}: its first message is no welcome. {first.message}")
+    return first

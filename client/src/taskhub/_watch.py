@@ -11,10 +11,13 @@ UNREAD_EVENTS: Final = 10_000
 
 
 class Watch:
-    """An async iterator over the events of the actions its pattern names, until `unwatch`."""
+    """An async iterator over the events of the actions its pattern names, until `unwatch`.
+
+    It is live: what happens while the connection is away is not told afterwards.
+    """
 
     def __init__(self, pattern: str) -> None:
-        self.pattern = pattern
+        self.pattern: str = pattern
         self._events: Mailbox[Event] = Mailbox(
             bound=UNREAD_EVENTS, what=f"Events of the watch on {pattern}"
         )
@@ -26,7 +29,7 @@ class Watch:
         return await self._events.next()
 
     def receive(self, event: Event) -> None:
-        """From the read loop: an event of any task."""
+        """From the read loop: an event of any task, for the first time."""
         # Only an init names the action. Of a task that is older than this connection the action
         # is not known; the hub would not have sent its event had no pattern covered it.
         if event.action is None or covers(self.pattern, event.action):

@@ -1,13 +1,17 @@
 """The frames of taskhub.v1 as this client needs them; nobody else here knows JSON."""
 
+import re
 import uuid
 from typing import Any, Final
 
 import msgspec
 
-from taskhub._errors import Refused
+from taskhub._errors import Refused, refusal
 
 SUBPROTOCOL: Final = "taskhub.v1"
+
+#: The id at the beginning of a command, in the error about one the hub could not read.
+_ID_OF_UNREADABLE: Final = re.compile(r'"id":"([0-9a-f]{32})"')
 
 #: What `get` can ask for.
 READABLE: Final = ("payload", "result", "task", "events")
@@ -20,6 +24,10 @@ _VALUE_FIELD: Final = {
     "success": "result",
     "fail": "reason",
 }
+
+
+#: What can happen to a task, in the order of its life.
+EVENT_KINDS: Final = ("init", "start", "update", "drop", "success", "fail", "end")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +49,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     value: Any
     #: Of a drop that was sent as a fail or success and did not settle the task (§5.3): which.
     outcome: str | None = None
+    #: Of an init whose payload was kept back as too large (§4.5): its size in bytes.
+    payload_size: int | None = None
+    #: Of an init: when the hub lets the task fail, milliseconds since 1970.
+    end_deadline: int | None = None
 
 
 class Message(msgspec.Struct, kw_only=True, rename="camel"):
@@ -57,12 +69,20 @@ class Message(msgspec.Struct, kw_only=True, rename="camel"):
     by: str = ""
     action: str | None = None
     payload: Any = None
+    payload_size: int | None = None
+    end_deadline: int | None = None
     update: Any = None
     result: Any = None
     reason: Any = None
     outcome: str | None = None
     task: Any = None
-    events: Any = None
+    events: list["Message"] | None = None
+    session: str = ""
+    epoch: str = ""
+    limits: dict[str, Any] | None = None
+    now: int = 0
+    resumed: bool = False
+    request: str = ""
     code: str | None = None
     message: str = ""
     error: str | None = None
@@ -72,7 +92,11 @@ class Message(msgspec.Struct, kw_only=True, rename="camel"):
     def answers(self) -> str | None:
         """The id of the command it answers, if it is an answer."""
         # An event of this client has one id for both: a hub need not echo the command's.
-        return self.id or self.event_id
+        if self.id or self.event_id or self.status != "error":
+            return self.id or self.event_id
+        # What the hub could not read, it quotes: every command begins with its cmd and id.
+        found = _ID_OF_UNREADABLE.search(self.request[:200])
+        return found and found[1]
 
     def as_event(self, action: str | None) -> Event:
         """The event it tells of; `action` is used where the message does not name it."""
@@ -88,11 +112,21 @@ class Message(msgspec.Struct, kw_only=True, rename="camel"):
             action=self.action or action,
             value=None if field is None else getattr(self, field),
             outcome=self.outcome,
+            payload_size=self.payload_size,
+            end_deadline=self.end_deadline,
         )
 
-    def as_refusal(self) -> Refused:
-        """The error it is."""
-        return Refused(self.code or self.error or "unknown", self.message, retry=self.retry)
+    def as_refusal(self, action: str | None = None) -> Refused:
+        """The error it is, about a command for this action."""
+        code = self.code or self.error or "unknown"
+        return refusal(code, self.message, retry=self.retry, action=action)
+
+    def limit(self, name: str) -> int | None:
+        """A limit of the welcome by its name in the hub's settings, or in camel case."""
+        head, *rest = name.split("_")
+        limits = self.limits or {}
+        value = limits.get(name, limits.get(head + "".join(map(str.capitalize, rest))))
+        return value if isinstance(value, int) else None
 
 
 _decoder: Final = msgspec.json.Decoder(Message)
