@@ -188,9 +188,33 @@ CHECKS: dict[str, Check] = {
 }
 
 
+#: No peer may be too late for the grace, however slow the machine is.
+PATIENT = {
+    "TASKHUB_RESUME_GRACE_MS": "30000",
+    "TASKHUB_MAX_OUTBOX_BYTES": "150000",
+    "TASKHUB_MAX_EVENTS_PER_TASK": "200",
+}
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def patient_hub(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    prepared: HubProcess,
+) -> Iterator[HubProcess]:
+    """A hub with a long grace and a small outbox, which these tests share."""
+    directory = tmp_path_factory.mktemp(f"patient-{request.param}")
+    hub = HubProcess(request.param, directory, **PATIENT).copy_of(prepared)
+    try:
+        yield hub.start()
+    finally:
+        hub.close()
+    assert not hub.troubles()
+
+
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS.keys())
-async def test_resume(stage: Stage, check: Check) -> None:
-    await check(stage)
+async def test_resume(patient_hub: HubProcess, new_stage: NewStage, check: Check) -> None:
+    await check(new_stage(patient_hub))
 
 
 @pytest.fixture
@@ -200,7 +224,7 @@ def spoiled(tmp_path: Path, prepared: HubProcess) -> Iterator[Callable[[str], Hu
 
     def start(sabotage: str) -> HubProcess:
         where = f"tests.wire.sabotage:{sabotage}"
-        hub = HubProcess("uvicorn", tmp_path, sabotage=where).copy_of(prepared)
+        hub = HubProcess("uvicorn", tmp_path, sabotage=where, **PATIENT).copy_of(prepared)
         started.append(hub)
         return hub.start()
 
@@ -237,21 +261,6 @@ async def test_after_the_grace_the_session_is_gone(
     await a.vanish()
     await until_state(web, task, "a", "lost")
     assert await ask(await stage.v1("a"), a, **{task: 2}) == NOTHING
-
-
-@pytest.fixture(params=SERVERS)
-def patient_hub(
-    request: pytest.FixtureRequest, tmp_path: Path, prepared: HubProcess
-) -> Iterator[HubProcess]:
-    """A hub with a long grace, a small outbox, and clients of its own."""
-    limits = {"RESUME_GRACE_MS": 30_000, "MAX_OUTBOX_BYTES": 150_000, "MAX_EVENTS_PER_TASK": 200}
-    env = {f"TASKHUB_{name}": str(value) for name, value in limits.items()}
-    hub = HubProcess(request.param, tmp_path, **env).copy_of(prepared)
-    try:
-        yield hub.start()
-    finally:
-        hub.close()
-    assert not hub.troubles()
 
 
 async def test_more_was_missed_than_an_outbox_takes(
@@ -319,11 +328,11 @@ async def test_rights_withdrawn_while_it_was_away(
 
 
 async def test_a_restart_forgets_sessions_and_the_client_goes_on(
-    own_hub: HubProcess, new_stage: NewStage
+    patient_hub: HubProcess, new_stage: NewStage
 ) -> None:
-    stage = new_stage(own_hub)
+    stage = new_stage(patient_hub)
     _, task, (a,) = await stage.at_work("a", **WORK)
-    await asyncio.to_thread(own_hub.restart)
+    await asyncio.to_thread(patient_hub.restart)
     again = await stage.service("a")
     assert again.welcome["epoch"] == a.welcome["epoch"]
     assert await ask(again, a, **{task: 2}) == NOTHING
@@ -335,7 +344,10 @@ async def test_a_restart_forgets_sessions_and_the_client_goes_on(
     assert (await web2.request("get", taskId=task, what="result"))["result"] == 5
 
 
-async def test_no_line_of_the_log_shows_a_session(stage: Stage) -> None:
+async def test_no_line_of_the_log_shows_a_session(
+    patient_hub: HubProcess, new_stage: NewStage
+) -> None:
+    stage = new_stage(patient_hub)
     begin = stage.hub.log_size()
     a = await stage.service("a")
     await a.vanish()
