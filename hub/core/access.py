@@ -14,6 +14,8 @@ ACTION = re.compile(rf"(?=.{{1,255}}\Z){_NOUN}:{_SEGMENT}", re.DOTALL)
 PATTERN = re.compile(rf"(?=.{{1,255}}\Z)(?:\*|{_NOUN}(?::{_SEGMENT})?)", re.DOTALL)
 
 EVERYTHING = "*"
+#: Connections of a client for which nobody has said otherwise.
+DEFAULT_CONNECTIONS = 100
 
 
 def is_action(text: str, *, strict: bool) -> bool:
@@ -74,6 +76,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     watch: PatternSet
     #: its subscriptions share tasks between its connections (§5.6)
     group: bool = False
+    #: how many connections it may hold, and how many lost ones it can resume (§2.2, §6)
+    connections: int = DEFAULT_CONNECTIONS
 
 
 def access(
@@ -83,6 +87,7 @@ def access(
     pub: Iterable[str] = (),
     watch: Iterable[str] = (),
     group: bool = False,
+    connections: int = DEFAULT_CONNECTIONS,
 ) -> Access:
     """Access of a client from plain patterns."""
     return Access(
@@ -91,4 +96,5 @@ def access(
         pub=PatternSet(pub),
         watch=PatternSet(watch),
         group=group,
+        connections=connections,
     )

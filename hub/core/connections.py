@@ -5,8 +5,6 @@ import msgspec
 from hub.core.access import Access
 from hub.core.values import Token
 
-#: Lost connections of one client that can be resumed; of more, the first lost gives way.
-AWAY_SESSIONS_PER_CLIENT = 1_000
 #: Connections in whose place one has been put that the next restore still has to know.
 FORMER_KEPT = 4
 
@@ -70,12 +68,15 @@ class Sessions:
         return self._connections.get(session)
 
     def leave(self, connection: Connection) -> Connection | None:
-        """A connection is away; returns another one whose session ends to make room for it."""
+        """A connection is away; returns another one whose session ends to make room for it.
+
+        A client can resume as many as it may hold: of more, the first lost gives way.
+        """
         if connection.session is None:
             return None
         away = self._away.setdefault(connection.access.client, {})
         away[connection.session] = None
-        if len(away) <= AWAY_SESSIONS_PER_CLIENT:
+        if len(away) <= connection.access.connections:
             return None
         first = self._connections[next(iter(away))]
         self.end(first)

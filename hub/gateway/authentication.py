@@ -105,5 +105,10 @@ def possible_name(name: str) -> bool:
 def access_of(grants: ClientGrants) -> Access:
     """A client's grants as the core knows them."""
     return access(
-        grants.name, sub=grants.sub, pub=grants.pub, watch=grants.watch, group=grants.group
+        grants.name,
+        sub=grants.sub,
+        pub=grants.pub,
+        watch=grants.watch,
+        group=grants.group,
+        connections=grants.max_connections,
     )

@@ -317,9 +317,7 @@ def seen(value: dict[str, int] | UnsetType) -> dict[str, int]:
     if value is UNSET:
         raise missing("tasks")
     if len(value) > RESUMED_TASKS:
-        raise Rejection(
-            Code.LIMIT, f"A resume names at most {RESUMED_TASKS} tasks.", limit="resumed_tasks"
-        )
+        raise Rejection(Code.LIMIT, f"A resume names at most {RESUMED_TASKS} tasks.")
     for task_id, seq in value.items():
         if is_id(task_id) is None or not 0 <= seq <= LARGEST_INTEGER:
             raise wrong("tasks")

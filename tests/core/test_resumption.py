@@ -4,7 +4,7 @@ import pytest
 
 from hub.core import inputs
 from hub.core.access import access
-from hub.core.connections import AWAY_SESSIONS_PER_CLIENT, FORMER_KEPT, Watching
+from hub.core.connections import FORMER_KEPT, Watching
 from hub.core.effects import Resumed
 from tests.core.helpers import check
 from tests.core.world import EPOCH, World, session_of
@@ -270,8 +270,12 @@ def test_story(script: str) -> None:
     check(script)
 
 
+#: connections that a client may hold here
+MOST = 5
+
+
 def connect(world: World, name: str, client: str = "a") -> None:
-    rights = access(client, sub=["*"], watch=["*"])
+    rights = access(client, sub=["*"], watch=["*"], connections=MOST)
     world.do(inputs.Connected(connection=name, access=rights, session=session_of(name)))
 
 
@@ -318,11 +322,11 @@ def test_so_many_of_a_client_are_kept_and_the_first_lost_gives_way() -> None:
     world = World()
     connect(world, "other", client="b")
     world.do(inputs.Disconnected(connection="other"))
-    for n in range(AWAY_SESSIONS_PER_CLIENT + 1):
+    for n in range(MOST + 1):
         connect(world, f"a{n}")
         world.do(inputs.Disconnected(connection=f"a{n}"))
     books = world.engine.books
-    assert len(books.connections) == len(books.sessions) == AWAY_SESSIONS_PER_CLIENT + 1
+    assert len(books.connections) == len(books.sessions) == MOST + 1
     connect(world, "b", client="b")
     assert resume(world, "b", "other").previous == "other"
     connect(world, "a")

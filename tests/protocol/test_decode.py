@@ -279,8 +279,7 @@ def test_a_resume_names_so_many_tasks() -> None:
         return json.dumps({"cmd": "resume", "session": "s", "epoch": "e", "tasks": seen})
 
     assert isinstance(read(resume(RESUMED_TASKS)), Resume)
-    rejection = refused(resume(RESUMED_TASKS + 1)).rejection
-    assert (rejection.code, rejection.limit) == (Code.LIMIT, "resumed_tasks")
+    assert refused(resume(RESUMED_TASKS + 1)).rejection.code is Code.LIMIT
 
 
 def test_a_session_is_shown_nowhere() -> None:

@@ -83,4 +83,5 @@ def pytest_runtest_makereport(
 
 def _hub_of(item: pytest.Item) -> HubProcess | None:
     values = getattr(item, "funcargs", {})
-    return values.get("hub") or values.get("own_hub")
+    names = ("hub", "own_hub", "patient_hub")
+    return next((values[name] for name in names if name in values), None)

@@ -188,9 +188,33 @@ CHECKS: dict[str, Check] = {
 }
 
 
+#: No peer may be too late for the grace, however slow the machine is.
+PATIENT = {
+    "TASKHUB_RESUME_GRACE_MS": "30000",
+    "TASKHUB_MAX_OUTBOX_BYTES": "150000",
+    "TASKHUB_MAX_EVENTS_PER_TASK": "200",
+}
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def patient_hub(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    prepared: HubProcess,
+) -> Iterator[HubProcess]:
+    """A hub with a long grace and a small outbox, which these tests share."""
+    directory = tmp_path_factory.mktemp(f"patient-{request.param}")
+    hub = HubProcess(request.param, directory, **PATIENT).copy_of(prepared)
+    try:
+        yield hub.start()
+    finally:
+        hub.close()
+    assert not hub.troubles()
+
+
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS.keys())
-async def test_resume(stage: Stage, check: Check) -> None:
-    await check(stage)
+async def test_resume(patient_hub: HubProcess, new_stage: NewStage, check: Check) -> None:
+    await check(new_stage(patient_hub))
 
 
 @pytest.fixture
@@ -200,7 +224,7 @@ def spoiled(tmp_path: Path, prepared: HubProcess) -> Iterator[Callable[[str], Hu
 
     def start(sabotage: str) -> HubProcess:
         where = f"tests.wire.sabotage:{sabotage}"
-        hub = HubProcess("uvicorn", tmp_path, sabotage=where).copy_of(prepared)
+        hub = HubProcess("uvicorn", tmp_path, sabotage=where, **PATIENT).copy_of(prepared)
         started.append(hub)
         return hub.start()
 
@@ -239,33 +263,76 @@ async def test_after_the_grace_the_session_is_gone(
     assert await ask(await stage.v1("a"), a, **{task: 2}) == NOTHING
 
 
-@pytest.mark.parametrize("server", SERVERS)
 async def test_more_was_missed_than_an_outbox_takes(
-    server: str, tmp_path: Path, prepared: HubProcess, new_stage: NewStage
+    patient_hub: HubProcess, new_stage: NewStage
 ) -> None:
-    small = {"TASKHUB_MAX_OUTBOX_BYTES": "150000", "TASKHUB_MAX_EVENTS_PER_TASK": "200"}
-    hub = HubProcess(server, tmp_path, TASKHUB_RESUME_GRACE_MS="10000", **small).copy_of(prepared)
-    try:
-        stage = new_stage(hub.start())
-        web, task, (a,) = await stage.at_work("a", **WORK)
-        await web.vanish()
-        for n in range(100):
-            await pub(a, task, "update", update=f"{n}" * 15_000)
-        found = await resumed(stage, web, **{task: 2})
-        await pub(a, task, "success", result=5)
-        await until(found, task)
-        assert seqs(found, task=task) == list(range(3, 105))
-    finally:
-        hub.close()
-    assert not hub.troubles()
+    stage = new_stage(patient_hub)
+    web, task, (a,) = await stage.at_work("a", **WORK)
+    await web.vanish()
+    for n in range(100):
+        await pub(a, task, "update", update=f"{n}" * 15_000)
+    found = await resumed(stage, web, **{task: 2})
+    await pub(a, task, "success", result=5)
+    await until(found, task)
+    assert seqs(found, task=task) == list(range(3, 105))
+
+
+async def closed(hub: HubProcess, peer: V1Peer) -> None:
+    """Wait until the hub has noticed that a connection is gone."""
+    said = f'"connection": "{peer.welcome["connectionId"]}"'
+
+    def noticed() -> bool:
+        lines = hub.log_since(0).splitlines()
+        return any(said in line and "connection_closed" in line for line in lines)
+
+    async with asyncio.timeout(peer.timeout):
+        while not noticed():  # noqa: ASYNC110  (a file tells nobody that it has grown)
+            await asyncio.sleep(0.01)
+
+
+async def test_a_client_resumes_as_many_connections_as_it_may_hold(
+    patient_hub: HubProcess, new_stage: NewStage
+) -> None:
+    patient_hub.create("few", sub=["*"], max_connections=2)
+    stage = new_stage(patient_hub)
+    lost = []
+    for _ in range(3):
+        lost.append(await stage.service("few"))
+        await lost[-1].vanish()
+        await closed(patient_hub, lost[-1])
+    found = await stage.v1("few")
+    assert await ask(found, lost[0]) == NOTHING
+    for peer in lost[1:]:
+        assert (await ask(found, peer))["resumed"] is True
+
+
+async def test_rights_withdrawn_while_it_was_away(
+    patient_hub: HubProcess, new_stage: NewStage
+) -> None:
+    stage = new_stage(patient_hub)
+    patient_hub.create("part", sub=["*"], pub=["*"])
+    web, task, (service,) = await stage.at_work("part", **WORK)
+    own = await stage.publish(service, **WORK)
+    await service.vanish()
+    await closed(patient_hub, service)
+    patient_hub.withdraw("part", ["sub"])
+    found = await resumed(stage, service, **{task: 2, own: 1})
+    told = await until(web, task)
+    assert told[2]["reason"]["code"] == "forbidden"
+    assert heard(found, task) == [], "it is none of its business any more"
+    await found.request("cancel", taskId=own)
+    assert [m["event"] for m in await until(found, own)][-2:] == ["fail", "end"]
+    await stage.publish(web)
+    await caught_up(found)
+    assert {m["taskId"] for m in found.messages if "event" in m} == {own}
 
 
 async def test_a_restart_forgets_sessions_and_the_client_goes_on(
-    own_hub: HubProcess, new_stage: NewStage
+    patient_hub: HubProcess, new_stage: NewStage
 ) -> None:
-    stage = new_stage(own_hub)
+    stage = new_stage(patient_hub)
     _, task, (a,) = await stage.at_work("a", **WORK)
-    await asyncio.to_thread(own_hub.restart)
+    await asyncio.to_thread(patient_hub.restart)
     again = await stage.service("a")
     assert again.welcome["epoch"] == a.welcome["epoch"]
     assert await ask(again, a, **{task: 2}) == NOTHING
@@ -277,7 +344,10 @@ async def test_a_restart_forgets_sessions_and_the_client_goes_on(
     assert (await web2.request("get", taskId=task, what="result"))["result"] == 5
 
 
-async def test_no_line_of_the_log_shows_a_session(stage: Stage) -> None:
+async def test_no_line_of_the_log_shows_a_session(
+    patient_hub: HubProcess, new_stage: NewStage
+) -> None:
+    stage = new_stage(patient_hub)
     begin = stage.hub.log_size()
     a = await stage.service("a")
     await a.vanish()
