@@ -1,12 +1,14 @@
 """What a publisher does with the handle of its task, against a scripted hub."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
 import taskhub
 
-from tests.client.fake_hub import FakeHub, client_of, published
+from tests.client.fake_hub import FakeHub, client_of, heard, published
 
 
 def reason(code: str) -> dict[str, str]:
@@ -226,6 +228,20 @@ async def test_events_that_are_missing_are_asked_for(hub: FakeHub) -> None:
         assert await task == 8
         kinds = [event.kind for event in task._events]
         assert kinds == ["init", "start", "update", "success"]
+
+
+async def test_a_refusal_nobody_asked_about_is_logged(
+    hub: FakeHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with client_of(hub) as client:
+        task = client.pub("secret:thing")
+        await hub.refuse(await hub.expect(event="init"), "forbidden")
+        await heard(hub, client)
+        handle = weakref.ref(task)
+        del task
+        gc.collect()
+        assert handle() is None
+    assert "PermissionDenied" in caplog.text
 
 
 class TestBounds:
