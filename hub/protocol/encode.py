@@ -177,10 +177,15 @@ def welcome(
             "epoch": epoch,
             "protocol": "taskhub.v1",
             "hub": hub,
-            "limits": limits,
+            "limits": {_camel(name): value for name, value in limits.items()},
             "now": now,
         }
     )
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def answer_get(what: str, value: str, command_id: str | None = None) -> str:

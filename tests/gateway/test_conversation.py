@@ -49,7 +49,7 @@ async def test_v1_is_welcomed_before_all_else(hub: Hub) -> None:
                 "now": 1_700_000_000_000,
             }.items()
         )
-        assert welcome["limits"]["max_frame_bytes"] == 1_048_576
+        assert welcome["limits"]["maxFrameBytes"] == 1_048_576
         assert await client.recv() == '"hello"'
 
 

@@ -79,7 +79,7 @@ async def resume_grace(stage: Stage) -> None:
     """So long a lost connection has to come back; then its work is lost, and not before."""
     web, task, (a,) = await stage.at_work("a", endTimeout=LONG)
     # To the millisecond it is only told: how late the hub sees the loss is the system's affair.
-    grace = web.welcome["limits"]["resume_grace_ms"]
+    grace = web.welcome["limits"]["resumeGraceMs"]
     assert grace == SMALL["resume_grace_ms"]
     await a.vanish()
     (_, start, drop, fail, _) = await until(web, task)

@@ -328,7 +328,7 @@ async def test_a_drop_answers_the_end_that_it_stands_for(stage: Stage) -> None:
 
 async def test_updates_have_a_limit_and_outcomes_pass(stage: Stage) -> None:
     web, task, (a,) = await stage.at_work("a")
-    limit = web.welcome["limits"]["max_events_per_task"]
+    limit = web.welcome["limits"]["maxEventsPerTask"]
     for number in range(limit - 2):
         await a.event(task, "update", update=number)
     refused = await pub(a, task, "update", update="over")  # D11
