@@ -181,7 +181,8 @@ class Books:
             if connection is not None:
                 connection.participations.pop(key, None)
                 connection.busy -= participant.active  # only of a task that was never stored
-                self.let_go(connection)
+                if not connection.live:
+                    self.let_go(connection)
         self._keep_ended(remembered(task))
 
     def remember(self, ended: Remembered) -> None:
@@ -234,9 +235,10 @@ class Books:
     def publish_on(self, task: Task, connection: str) -> None:
         """The publisher of a task listens on this connection from now on."""
         key = task.key
-        before = self.connections.get(self._publisher_on.get(key, ""))
-        if before is not None:
-            before.published.discard(key)
+        if key in self._publisher_on:
+            before = self.connections.get(self._publisher_on[key])
+            if before is not None:
+                before.published.discard(key)
         after = self.connections.get(connection)
         if after is not None:
             after.published.add(key)
