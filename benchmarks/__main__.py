@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import connections, fan_out, servers, tasks
+from benchmarks import clients, connections, fan_out, servers, tasks
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -111,6 +111,15 @@ def stations(report: Report, directory: Path) -> None:
         report.add(f"of a task: {station}", {"cpu_us_per_task": cost})
 
 
+def python_client(report: Report, directory: Path, count: int) -> None:
+    """What the client costs whoever uses it."""
+    # The load shares a core: a service that waits for its turn must not fail the task.
+    with servers.hub(directory / "client", TASKHUB_START_TIMEOUT_MS="60000") as (server, key):
+        for name, values in clients.cost(server, key, count).items():
+            report.add(name, values)
+        report.add("client, 1000 open handles", clients.memory(server, key, 1_000, count))
+
+
 async def many(report: Report, directory: Path, deliveries: int) -> None:
     """Many connections: told all at once, or idle."""
     with servers.hub(directory / "fan-out", TASKHUB_MAX_EVENTS_PER_TASK="10000000") as (
@@ -131,6 +140,7 @@ async def run(directory: Path, count: int) -> None:
     await limits(report, directory, count)
     await whole_tasks(report, directory, count)
     stations(report, directory)
+    python_client(report, directory, count)
     await many(report, directory, count * 20)
     report.save()
 

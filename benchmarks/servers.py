@@ -16,12 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 30
 
 
-class Server:
-    """A running server process."""
+class Process:
+    """A running process, and what it uses."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
-        self.port = port
         self._ticks = os.sysconf("SC_CLK_TCK")
 
     def cpu_seconds(self) -> float:
@@ -34,6 +33,14 @@ class Server:
         """Resident memory."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Server(Process):
+    """A running server."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        super().__init__(process)
+        self.port = port
 
 
 def free_port() -> int:

@@ -8,20 +8,27 @@ import asyncio
 import json
 import random
 import sqlite3
+import time
 from collections import Counter
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import taskhub
+from taskhub._outbox import Entry, Outbox
 
 from tests.client.cutting_proxy import CuttingProxy, cutting_proxy
 from tests.hub_process import HubProcess
 
 #: Tasks that are open at a time; the hub takes 1,000 of a client.
 FLIGHT = 100
-#: Each so many results, all connections are cut.
+#: Each so many results, all connections are cut, so often in a row, with so many seconds before
+#: each: also while they are made again.
 RESULTS_A_CUT = (20, 80)
+CUTS_IN_A_ROW = (1, 3)
+SECONDS_BEFORE_A_CUT = (0.0, 0.15)
 #: Seconds in which the next result has to come, whatever happens.
 PATIENCE = 60.0
 #: Longer than a hub is away and a client waits to connect again.
@@ -42,12 +49,19 @@ class Story:
     told: dict[str, tuple[str, Any]] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     ended: int = 0
+    #: What it was like, for the log.
+    seconds: float = 0.0
+    cuts: int = 0
+    kills: int = 0
+    #: Commands that were sent again on another connection.
+    sent_again: int = 0
     progress: asyncio.Condition = field(default_factory=asyncio.Condition)
 
 
 async def storm(hub: HubProcess, *, tasks: int, kills: int, seed: str) -> Story:
-    """Publish so many tasks through so many kills. Raises AssertionError."""
+    """Publish so many tasks through so many kills. Raises AssertionError, or a group of it."""
     story = Story(random=random.Random(seed), tasks=tasks)
+    began = time.monotonic()
     async with cutting_proxy(hub.port) as proxy:
         publisher = taskhub.Client(proxy.url, name="shop", key=hub.keys["shop"])
         lone = taskhub.Client(proxy.url, name="a", key=hub.keys["a"])
@@ -55,15 +69,32 @@ async def storm(hub: HubProcess, *, tasks: int, kills: int, seed: str) -> Story:
         _serve(story, lone, "storm:lone")
         for member in team:
             _serve(story, member, "storm:team")
-        async with publisher, lone, team[0], team[1]:
-            trouble = asyncio.create_task(_trouble(story, hub, proxy, kills))
-            await _publish(story, publisher)
-            await trouble
+        async with _counted(story), publisher, lone, team[0], team[1]:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_kill(story, hub, kills))
+                group.create_task(_cut(story, proxy))
+                group.create_task(_publish(story, publisher))
             assert not publisher._session.tasks  # type: ignore[union-attr]
+        story.cuts = proxy.cuts
+    story.seconds = time.monotonic() - began
     code = await asyncio.to_thread(hub.terminate)
     assert code == 0, f"the hub exits with {code}"
     check(story, hub)
     return story
+
+
+@asynccontextmanager
+async def _counted(story: Story) -> AsyncIterator[None]:
+    """Count what the clients send again."""
+    take = Outbox.next
+
+    async def counted(self: Outbox) -> Entry:
+        entry = await take(self)
+        story.sent_again += entry.sent > 0
+        return entry
+
+    with patch.object(Outbox, "next", counted):
+        yield
 
 
 def _serve(story: Story, client: taskhub.Client, action: str) -> None:
@@ -124,19 +155,26 @@ async def _until(story: Story, ended: int) -> None:
             raise AssertionError(f"left waiting after {story.ended}: {waiting}") from None
 
 
-async def _trouble(story: Story, hub: HubProcess, proxy: CuttingProxy, kills: int) -> None:
-    """Kills at even distances, cuts at any."""
-    at = [story.tasks * (kill + 1) // (kills + 1) for kill in range(kills)]
+async def _kill(story: Story, hub: HubProcess, kills: int) -> None:
+    """Kill the hub and start it again, at even distances."""
+    for kill in range(kills):
+        while story.ended < story.tasks * (kill + 1) // (kills + 1):
+            await _until(story, story.ended + 1)
+        await asyncio.to_thread(hub.kill)
+        await asyncio.to_thread(hub.start)
+        story.kills += 1
+
+
+async def _cut(story: Story, proxy: CuttingProxy) -> None:
+    """Cut all connections at any moment."""
     next_cut = story.random.randint(*RESULTS_A_CUT)
     while story.ended < story.tasks:
         await _until(story, story.ended + 1)
-        if at and story.ended >= at[0]:
-            del at[0]
-            await asyncio.to_thread(hub.kill)
-            await asyncio.to_thread(hub.start)
-        elif story.ended >= next_cut:
-            next_cut += story.random.randint(*RESULTS_A_CUT)
-            proxy.cut()
+        if story.ended >= next_cut:
+            next_cut = story.ended + story.random.randint(*RESULTS_A_CUT)
+            for _ in range(story.random.randint(*CUTS_IN_A_ROW)):
+                await asyncio.sleep(story.random.uniform(*SECONDS_BEFORE_A_CUT))
+                proxy.cut()
     assert proxy.cuts > 0
 
 

@@ -1,8 +1,6 @@
 """What happens after a connection is lost, against a scripted hub."""
 
 import asyncio
-import gc
-import weakref
 from http import HTTPStatus
 from typing import Any
 
@@ -254,20 +252,6 @@ async def test_closing_while_away_does_not_wait_for_what_cannot_be_told(
         hub.cut()
         await hub.tried(2)
     assert ended.is_set()
-
-
-async def test_handles_of_ended_tasks_are_let_go(hub: FakeHub) -> None:
-    async with client_of(hub) as client:
-        handles = []
-        for _ in range(100):
-            task = await published(hub, client)
-            await hub.event(task.task_id, "success", result=1)
-            await hub.event(task.task_id, "end", by="hub")
-            await task.ended()
-            handles.append(weakref.ref(task))
-        del task
-        gc.collect()
-        assert not [handle for handle in handles if handle() is not None]
 
 
 async def test_a_connection_that_was_lost_at_once_is_not_the_one_to_resume(hub: FakeHub) -> None:

@@ -171,8 +171,8 @@ class Line:
 
     async def _read(self, connection: ClientConnection) -> TaskHubError | None:
         try:
-            async for frame in connection:
-                message = message_decode(frame)
+            while True:
+                message = message_decode(await connection.recv(decode=False))
                 if message.status == "error" and message.answers is None:
                     # Not about a command: usually why the hub is about to close.
                     self._notice = message.message

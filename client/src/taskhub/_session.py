@@ -117,18 +117,16 @@ class Session:
         entry = self._outbox.put(init)
         self.tasks[task.task_id] = task
         self.inits[task.task_id] = init
-        self.spawn(self._published(task, entry), name=f"publishing {task!r}")
+        entry.answer.add_done_callback(lambda answer: self._published(task, entry, answer))
 
-    async def _published(self, task: Task, entry: Entry) -> None:
-        try:
-            await self._answer(entry)
-        except TaskHubError as error:
+    def _published(self, task: Task, entry: Entry, answer: asyncio.Future[Message]) -> None:
+        error = answer.exception()
+        if isinstance(error, TaskHubError):
             self._forget_task(task.task_id)
             task.lose(error)
-            return
-        if entry.sent > 1:
+        elif entry.sent > 1:
             # It may have been stored the first time, and much may have happened since (D14).
-            await self._restorer.catch_up(task)
+            self.spawn(self._restorer.catch_up(task), name=f"catching up with {task!r}")
 
     def attach(self, task: Task) -> None:
         """Follow a task of an earlier life, from its first event on."""

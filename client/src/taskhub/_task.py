@@ -22,6 +22,10 @@ UNREAD_EVENTS: Final = 10_000
 _HELD_EVENTS: Final = 1_000
 
 
+#: What an event makes of the participant it is from.
+_STATES: Final = {"start": "started", "success": "succeeded", "fail": "failed", "drop": "dropped"}
+
+
 class _Unset:
     """The default of `default`: any value of the caller's may be one."""
 
@@ -258,14 +262,11 @@ class Task:
         self._wake()
 
     def _note_outcome(self, event: Event) -> None:
-        state = {
-            "start": "started",
-            "success": "succeeded",
-            "fail": "failed",
-            "drop": _DROPPED.get(event.outcome or "", "dropped"),
-        }.get(event.kind)
+        state = _STATES.get(event.kind)
         if state is None or event.by == "hub":
             return
+        if event.kind == "drop":
+            state = _STATES.get(event.outcome or "", state)
         known = self.outcomes.get(event.by, Outcome(state="started"))
         self.outcomes[event.by] = Outcome(
             state=state,
@@ -286,8 +287,9 @@ class Task:
         self._wake()
 
     def _wake(self) -> None:
+        # Who waits is woken, and nobody who comes later.
         self._changed.set()
-        self._changed = asyncio.Event()
+        self._changed.clear()
 
     async def _wait(self, *kinds: str) -> Event:
         while True:
@@ -302,9 +304,6 @@ class Task:
 
     def _failure(self, reason: Any) -> TaskHubError:
         return failure(reason, action=self.action, task_id=self.task_id)
-
-
-_DROPPED: Final = {"success": "succeeded", "fail": "failed"}
 
 
 def _code(reason: Any) -> Any:

@@ -1,7 +1,7 @@
 """The frames of taskhub.v1 as this client needs them; nobody else here knows JSON."""
 
+import os
 import re
-import uuid
 from typing import Any, Final
 
 import msgspec
@@ -55,7 +55,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     end_deadline: int | None = None
 
 
-class Message(msgspec.Struct, kw_only=True, rename="camel"):
+class Message(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     """Any message of the hub: a reply, an error, an event, or several of these at once."""
 
     status: str
@@ -144,7 +144,7 @@ def command_encode(command: dict[str, Any]) -> bytes:
 
 def new_id() -> str:
     """An id no other client will choose, for tasks, events and commands."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def event_command(kind: str, task_id: str, **fields: Any) -> dict[str, Any]:
