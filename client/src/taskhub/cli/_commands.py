@@ -45,6 +45,13 @@ class Settings:
         except TaskHubError as error:
             self.screen.error(error)
             return _exits.exit_code(error)
+        # Both before click makes something else of it.
+        except KeyboardInterrupt:
+            return _exits.INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read it has seen enough. What is still buffered must not complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return _exits.OK
 
 
 def _json_too(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click's interface)
@@ -211,8 +218,4 @@ def run() -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _exits.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read it has seen enough. What is still buffered must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _exits.OK
     return code if isinstance(code, int) else _exits.OK

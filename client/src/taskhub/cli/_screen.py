@@ -27,8 +27,9 @@ class Screen:
 
     def seen(self, event: Event) -> None:
         """An event that is the data itself."""
-        what = harmless(f"{event.task_id} {event.action or '?'}")
-        self.data(f"{what} {event_text(event)}", **event_fields(event))
+        # The action is not known of a task that is older than a watch of its pattern.
+        text = f"{event.task_id} {event.action or '?'} {event_text(event)}"
+        self.data(text, **event_fields(event))
 
     def told(self, event: Event, text: str) -> None:
         """An event on the way to the data."""

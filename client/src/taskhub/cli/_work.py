@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from taskhub._client import Client
 from taskhub._errors import Overflow, Refused, TaskHubError
 from taskhub._task import Task
@@ -120,7 +122,7 @@ async def watch_task(client: Client, screen: Screen, task_id: str) -> int:
         await task.accepted()
         with contextlib.suppress(Overflow):
             async for event in task:
-                screen.seen(event)
+                screen.seen(msgspec.structs.replace(event, action=task.action))
         await task.result()
     return _exits.OK
 
