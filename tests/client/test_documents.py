@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import taskhub
+import taskhub.sync
+import taskhub.testing
 
 from tests.hub_process import ROOT, HubProcess
 
