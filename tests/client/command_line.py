@@ -94,12 +94,12 @@ async def ended(process: asyncio.subprocess.Process, stdin: str = "") -> Done:
     """Wait for its end."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            out, err = await process.communicate(stdin.encode())
+            out, err = await process.communicate(stdin.encode() if process.stdin else None)
     except TimeoutError:
         process.kill()
         raise AssertionError("the command did not end") from None
     assert process.returncode is not None
-    return Done(process.returncode, out.decode(), err.decode())
+    return Done(process.returncode, out.decode(), (err or b"").decode())
 
 
 async def line(stream: asyncio.StreamReader | None) -> str:
