@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import tomllib
 from http import HTTPStatus
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.client.command_line import (
     stopping,
 )
 from tests.client.fake_hub import FakeHub
+from tests.hub_process import ROOT
 
 KEY = "tell-nobody"
 #: An escape sequence, and the one of a colour.
@@ -116,14 +118,14 @@ async def test_no_words_of_others_reach_the_terminal_raw(hub: FakeHub, shell: Sh
     async with stopping(await shell.start("pub", "a:b")) as waiting:
         init = await hub.expect(cmd="pub", event="init")
         await hub.echo(init)
-        await hub.event(init["taskId"], "start", by="\x1b[31mred")
+        await hub.event(init["taskId"], "start", by="\x1b[31mred\nend")
         update = {"done": 1, "message": "\x1b]0;title\x07"}
         await hub.event(init["taskId"], "update", by="x", update=update)
         await hub.event(init["taskId"], "fail", by="x", reason={"code": "c", "message": "\x1b[2J"})
         done = await ended(waiting)
     assert done.code == 1
     assert ESCAPE not in done.err
-    assert "\\x1b[31mred" in done.err
+    assert "start by \\x1b[31mred\\x0aend\n" in done.err
 
 
 async def test_the_key_is_never_shown(hub: FakeHub, shell: Shell) -> None:
@@ -141,6 +143,15 @@ async def test_the_key_is_never_shown(hub: FakeHub, shell: Shell) -> None:
             done = await shell.run(*address, *command)
             assert KEY not in done.out + done.err, (address, command)
     assert "better set the variable" in " ".join((await shell.run("--help")).out.split())
+
+
+def test_the_distribution_has_all_packages() -> None:
+    source = ROOT / "client" / "src"
+    found = {
+        str(p.parent.relative_to(source)).replace("/", ".") for p in source.rglob("__init__.py")
+    }
+    project = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())
+    assert set(project["tool"]["setuptools"]["packages"]) == found
 
 
 @pytest.mark.parametrize("name", ["click", "rich"])

@@ -175,6 +175,18 @@ async def told(
     await waiting.ended()
 
 
+async def test_what_a_program_leaves_behind_ends_with_the_task(
+    shell: Shell, real_hub: HubProcess
+) -> None:
+    """It exits and leaves a child, which holds its stdout open."""
+    script = 'sleep 100 & echo "@update $!" >&2'
+    async with shell.serving("cli:parent", script), client_of(real_hub) as client:
+        task = client.pub("cli:parent")
+        async for pid in task.updates():
+            await task.cancel()
+            await gone(pid)
+
+
 @pytest.mark.parametrize(
     ("which", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
 )

@@ -84,8 +84,9 @@ class Program:
                 reading = group.create_task(_read(process))
                 listening = group.create_task(self._listen(process, job))
             await process.wait()
-        finally:
+        except BaseException:
             await _end(process)
+            raise
         return await _outcome(job, process.returncode or 0, reading.result(), listening.result())
 
     async def _listen(self, process: asyncio.subprocess.Process, job: Job) -> str:
@@ -150,9 +151,7 @@ async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Nothing of a program outlives its job, if that is cancelled."""
-    if process.returncode is not None:
-        return
+    """End a program whose job is over, and all it has begun, though it may itself have exited."""
     _signal(process, signal.SIGTERM)
     try:
         async with asyncio.timeout(_GRACE):

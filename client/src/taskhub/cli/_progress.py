@@ -83,12 +83,13 @@ def _progress() -> "Progress":
     # rich takes long to import, and is needed here only. It obeys NO_COLOR by itself.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
-        TextColumn("{task.fields[state]}", markup=False),
+        TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
         TimeElapsedColumn(),
         console=Console(stderr=True, highlight=False),
         transient=True,

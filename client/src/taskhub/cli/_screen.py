@@ -19,7 +19,8 @@ class Screen:
         if self.json or not isinstance(value, str):
             _write(sys.stdout, to_json(value))
         else:
-            _write(sys.stdout, harmless(value) if sys.stdout.isatty() else value)
+            lines = value.split("\n")
+            _write(sys.stdout, "\n".join(map(harmless, lines)) if sys.stdout.isatty() else value)
 
     def data(self, text: str, **fields: Any) -> None:
         """Data that looks different to people and to programs."""

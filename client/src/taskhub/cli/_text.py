@@ -12,8 +12,8 @@ from taskhub._wire import Event
 
 #: Events that have a value (docs/protocol.md §4.1).
 _WITH_VALUE: Final = frozenset({"init", "update", "drop", "success", "fail"})
-#: Control characters but tab and newline: they would drive the terminal.
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: Control characters but the tab: they would drive the terminal, or look like another line.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 def to_json(value: Any) -> str:
@@ -22,7 +22,7 @@ def to_json(value: Any) -> str:
 
 
 def harmless(text: str) -> str:
-    """The text without what a terminal would obey."""
+    """The text as one line, without what a terminal would obey."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
@@ -64,7 +64,7 @@ def result_read(output: bytes) -> Any:
 def progress_text(value: Any) -> str:
     """An update in few words: `3/10 message` for the progress of a job, else JSON."""
     if not isinstance(value, dict) or not isinstance(value.get("done"), int | float):
-        return to_json(value)
+        return harmless(to_json(value))
     total = value.get("total")
     words = [f"{value['done']:g}" + (f"/{total:g}" if isinstance(total, int | float) else "")]
     if isinstance(value.get("message"), str):
