@@ -1,7 +1,7 @@
 """The hub of `taskhub.testing` tells the same stories as a real one, word for word."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -36,11 +36,21 @@ class Stage:
         await self._stack.enter_async_context(client)
 
 
-@pytest.fixture(params=["memory", "process"])
+@pytest.fixture
+def fake_hub() -> Iterator[Hub]:
+    """The fake, though the server is here."""
+    with Hub(fake=True) as hub:
+        assert hub._core is None
+        yield hub
+
+
+@pytest.fixture(params=["fake", "core", "process"])
 async def stage(request: pytest.FixtureRequest) -> Any:
     """A stage on either hub."""
-    if request.param == "memory":
+    if request.param == "core":
         make = request.getfixturevalue("taskhub_hub").client
+    elif request.param == "fake":
+        make = request.getfixturevalue("fake_hub").client
     else:
         hub: HubProcess = request.getfixturevalue("real_hub")
 

@@ -6,15 +6,16 @@
         async with taskhub_hub.client("service") as service, taskhub_hub.client("caller") as caller:
             ...
 
-It listens on a free port of this machine, on a thread of its own, and speaks `taskhub.v1` as
-docs/protocol.md has it: events, groups, claims, `settle`, deadlines, watches. Everybody may do
-everything, nothing is stored, and a lost connection cannot be resumed.
+It listens on a free port of this machine, on a thread of its own. Where the server is installed
+too, it is the server's own core with a journal in memory; elsewhere a fake that tells the same
+stories: events, groups, claims, `settle`, deadlines, watches, but no `resume`. Everybody may do
+everything, and nothing is stored.
 """
 
 import asyncio
 import json
 import re
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from taskhub._address import basic_name
 from taskhub._fake_tasks import FakeTask, Part, Rejected
 from taskhub._loop_thread import LoopThread
 from taskhub._patterns import covers
+from taskhub._server_core import ServerCore, server_core
 from taskhub._wire import READABLE, SUBPROTOCOL, new_id
 
 __all__ = ["Hub", "taskhub_hub"]
@@ -49,7 +51,7 @@ class _Connection:
 
     def __init__(self, socket: ServerConnection) -> None:
         self.id = new_id()
-        self.client = _name(socket.request.headers if socket.request else Headers())
+        self.client = _name_of(socket)
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.watches: set[str] = set()
         self.outbox: asyncio.Queue[str] = asyncio.Queue()
@@ -58,7 +60,8 @@ class _Connection:
         self.outbox.put_nowait(json.dumps(message))
 
 
-def _name(headers: Headers) -> str:
+def _name_of(socket: ServerConnection) -> str:
+    headers = socket.request.headers if socket.request else Headers()
     return basic_name(headers.get("Authorization", ""))
 
 
@@ -66,8 +69,16 @@ class Hub:
     """A hub; a context manager. `url` is there once it is entered."""
 
     def __init__(
-        self, *, start_timeout: float = 1.0, end_timeout: float = 60.0, grace: float = 1.0
+        self,
+        *,
+        start_timeout: float = 1.0,
+        end_timeout: float = 60.0,
+        grace: float = 1.0,
+        fake: bool = False,
     ) -> None:
+        #: The fake also where the server is installed.
+        self.fake: bool = fake
+        self._core: ServerCore | None = None
         #: Seconds, where an init does not say otherwise; and those a lost service may take.
         self.start_timeout: float = start_timeout
         self.end_timeout: float = end_timeout
@@ -114,6 +125,8 @@ class Hub:
         self._thread.stop()
 
     async def _listen(self) -> None:
+        if not self.fake:
+            self._core = server_core(self.start_timeout, self.end_timeout, self.grace)
         self._server = await serve(
             self._serve,
             "127.0.0.1",
@@ -127,10 +140,15 @@ class Hub:
         assert self._server is not None
         self._server.close()
         await self._server.wait_closed()
+        if self._core is not None:
+            await self._core.stop()
 
     # -- connections
 
     async def _serve(self, socket: ServerConnection) -> None:
+        if self._core is not None:
+            await self._core.serve(socket, _name_of(socket))
+            return
         connection = _Connection(socket)
         self._connections[connection.id] = connection
         welcome = {"status": "ok", "type": "welcome", "connectionId": connection.id}
@@ -368,12 +386,9 @@ def _ok(connection: _Connection, command: dict[str, Any], **fields: Any) -> None
     connection.send({"status": "ok", "message": "ok", **fields, "id": command.get("id")})
 
 
-def _write(socket: ServerConnection, connection: _Connection) -> Coroutine[Any, Any, None]:
-    async def writing() -> None:
-        while True:
-            await socket.send(await connection.outbox.get())
-
-    return writing()
+async def _write(socket: ServerConnection, connection: _Connection) -> None:
+    while True:
+        await socket.send(await connection.outbox.get())
 
 
 @pytest.fixture
