@@ -60,6 +60,8 @@ class Shell:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # As on a terminal: whoever runs the tests in the background has it ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     async def run(self, *arguments: str, stdin: str = "", before: str = "", **env: str) -> Done:
