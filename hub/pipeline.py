@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from hub.accounts import Accounts
 from hub.alarm import Alarm
 from hub.core.access import Access
-from hub.core.decision import Decision, refusal
+from hub.core.decision import Decision, refusal, says_unknown
 from hub.core.effects import Acknowledge, Deliver, Effect, Offer, Refuse, Resumed, Unchanged
 from hub.core.engine import Engine
 from hub.core.errors import Code, Rejection, TaskNotLoaded
@@ -268,7 +268,7 @@ class Pipeline:
     def _failed(self, decisions: list[Decision], cause: BaseException) -> None:
         log.error("commit_failed", decisions=len(decisions), cause=str(cause), help=CHECK_DISK)
         for decision in decisions:
-            if decision.command is not None and not _says_unknown(decision):
+            if decision.command is not None and not says_unknown(decision):
                 self._refuse(decision.command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             elif not decision.facts:
                 self._perform(decision.effects)  # an answer that only waited in line
@@ -335,7 +335,10 @@ class Pipeline:
         refuse = refusal(command, rejection)
         if isinstance(command, Resume):
             self._resuming.over(command.connection)
-        self._answer(refuse, *((about.key, command) if about is not None else ()))
+        if about is None:
+            self._answer(refuse)
+        else:
+            self._answer(refuse, about.key, command)
 
     def _answer(self, refuse: Refuse, key: int = 0, command: Command | None = None) -> None:
         self.counts.refuse(refuse.rejection)
@@ -389,11 +392,3 @@ class Pipeline:
             task.cancel()
         self.commit.stop()
         self.reader.stop()
-
-
-def _says_unknown(decision: Decision) -> bool:
-    """Whether it tells a stranger that there is no such task, which a failed commit leaves true."""
-    return any(
-        isinstance(effect, Refuse) and effect.rejection.code is Code.UNKNOWN_TASK
-        for effect in decision.effects
-    )

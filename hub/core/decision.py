@@ -129,3 +129,11 @@ def event_conflict() -> Rejection:
 def shown(name: str) -> str:
     """An action or pattern in a message: as it is when short, else cut."""
     return name if len(name) <= 64 else f"{name[:64]}…"
+
+
+def says_unknown(decision: Decision) -> bool:
+    """Whether it tells a stranger that there is no such task, which a failed commit leaves true."""
+    return any(
+        isinstance(effect, Refuse) and effect.rejection.code is Code.UNKNOWN_TASK
+        for effect in decision.effects
+    )

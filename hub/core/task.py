@@ -196,7 +196,7 @@ def evolve_event(task: Task, event: Event) -> None:
     kind = event.kind
     task.seq = event.seq
     task.state = event.state
-    sent = hash((event.stands_for or kind, event.body))  # as ``fingerprint``, without the call
+    sent = fingerprint(event.sent_kind(), event.body)
     task.event_ids[event.event_id] = (event.by, sent, event.seq)
     if event.participant:
         _evolve_participant(task, event)
