@@ -327,4 +327,4 @@ V1_ANSWERS: Final[tuple[Type, ...]] = (
     EventsAnswer,
     Error,
 )
-V1_MESSAGES: Final = (Welcome, *V1_EVENTS, *V1_ANSWERS, Closing)
+V1_MESSAGES: Final[tuple[Type, ...]] = (Welcome, *V1_EVENTS, *V1_ANSWERS, Closing)
