@@ -132,7 +132,10 @@ def texts_in(value: Any) -> list[str]:
 
 def test_close_codes_and_codes_are_those_of_the_hub() -> None:
     codes = DOCUMENT["channels"]["hub"]["x-close-codes"]
-    assert {int(code) for code, said in codes.items() if "code" in said} == encode.CLOSING.keys()
+    shown = {str(row["close"]): json.loads(row["v1"]) for row in ANSWERS["closings"]}
+    said = {code: (told["error"], told["code"]) for code, told in codes.items() if "code" in told}
+    assert said == {code: (told["error"], told["code"]) for code, told in shown.items()}
+    assert SCHEMAS["CloseCode"]["enum"] == sorted(encode.CLOSING) == sorted(map(int, shown))
     assert SCHEMAS["Code"]["enum"] == sorted(Code)
     assert LISTED_EVENTS == MAX_LISTED
 
