@@ -27,7 +27,18 @@ ACTIONS = (
     "ä/ö:ü",
     "*",
 )
-PATTERNS = (*ACTIONS, "email/address", "e", "E", "e_ail", "weather", "weather%", "ä", "*x", "email/")
+PATTERNS = (
+    *ACTIONS,
+    "email/address",
+    "e",
+    "E",
+    "e_ail",
+    "weather",
+    "weather%",
+    "ä",
+    "*x",
+    "email/",
+)
 CLIENTS = ("web", "Web", "mailer", "x")
 TASK_IDS = ("a", "A", "a_", "a%", "ab", "abc", "b:", "b:1", "a\U0010ffff", "\ud7ff", "\ue000")
 REASONS = ("no room", "No Room", "100%", "under_score", "bang!", 'say "hi"', "back\\slash", "a/b")
@@ -163,7 +174,9 @@ def reason_has(reason: str, text: str) -> bool:
 
 def wanted(task: MadeUp, by: TaskFilter) -> bool:
     """What a filter means."""
-    stated = not (by.states or by.outcomes) or task.state in by.states or task.outcome in by.outcomes
+    stated = (
+        not (by.states or by.outcomes) or task.state in by.states or task.outcome in by.outcomes
+    )
     return (
         (not by.actions or any(covers(p, task.action) for p in by.actions))
         and stated
