@@ -157,4 +157,5 @@ def _presence(session: Session, scope: Scope, runtime: Runtime) -> Presence:
         address=handshake.address(scope),
         protocol=V1 if session.v1 else "legacy",
         since=runtime.clock(),
+        agent=handshake.agent(scope),
     )
