@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hub.core.effects import Refuse
 from hub.core.errors import ERROR_CLASS, Code, Rejection
-from hub.core.inputs import Command, Get, Init, Report, Resume, Subscribe, Watch
+from hub.core.inputs import Command, Get, Init, OperatorCancel, Report, Resume, Subscribe, Watch
 from hub.core.values import EventKind, Token
 from hub.protocol.decode import Rules, decode, text_of
 from hub.protocol.frames import RESUMED_TASKS, USED_FIELDS, Frame, depth
