@@ -15,6 +15,7 @@ from hub.core.errors import Code, Rejection
 from hub.core.inputs import OperatorCancel
 from hub.core.task import Task
 from hub.core.values import HUB, Body, TaskState, Token
+from hub.crossing import GOING_AWAY
 from hub.journal.port import JournalFailed
 from hub.logs import logger
 from hub.pipeline import Pipeline
@@ -30,7 +31,6 @@ ANSWER_TIMEOUT_S = 20.0
 #: Threads that wait for the end of a task; one more is answered at once.
 MAX_WAITING = 64
 
-GOING_AWAY = "The hub is restarting; send this again in a moment, with the same ids."
 _TOO_SLOW = (
     "The hub has not stored this in time, and may do so yet; send it again with the same ids."
 )

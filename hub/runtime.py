@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from hub.clock_and_ids import fresh_ids, wall_clock
 from hub.conf import HubSettings, hub_settings
+from hub.connected import Looking
 from hub.core.engine import Engine
 from hub.core.limits import Limits
 from hub.housekeeping import Housekeeping
@@ -42,6 +43,8 @@ class Runtime:
     pipeline: Pipeline
     #: what people and programs without a socket do enters here
     inside: Inside
+    #: what operators see of connections
+    looking: Looking
     #: where all of it lives; other threads cross over by ``run_coroutine_threadsafe``
     loop: asyncio.AbstractEventLoop
 
@@ -91,6 +94,7 @@ class Runtime:
             clock=self.clock,
             new_id=new_id,
         )
+        self.looking = Looking(engine, self.pipeline.router, roll, limits.max_participants_per_task)
         self.inside = Inside(self.pipeline, limits.max_frame_bytes)
         self.pipeline.commit.counts.max_participants = limits.max_participants_per_task
         tasks = journal.load_open()
@@ -121,10 +125,22 @@ class Runtime:
         start("presence", house.keep_presence)
         start("writer watch", house.watch_writer)
         start("lag watch", house.watch_lag)
+        start("frame counts", self.looking.count_frames)
         if settings.retention_days:
             start("retention", lambda: house.prune(settings.retention_days))
         if free := self.limits.min_free_disk_bytes:
             start("disk watch", lambda: house.watch_disk(settings.data_dir, engine, free))
+
+    def not_ready(self) -> list[str]:
+        """Why new tasks are not taken now, each a sentence; empty: they are."""
+        pipeline = self.pipeline
+        found = {
+            "The hub is stopping.": self.draining,
+            "Open tasks are being read anew after a failure.": pipeline.recovery.under_way,
+            "The disk of the data directory does not answer.": self.house.stalled,
+            pipeline.engine.refuses_new or "": pipeline.engine.refuses_new is not None,
+        }
+        return [why for why, holds in found.items() if holds]
 
     async def drain(self) -> None:
         """Decide nothing more, and wait until what was decided is stored, or has had its time."""

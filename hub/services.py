@@ -9,7 +9,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -23,7 +22,8 @@ from hub.core.errors import Code, Rejection
 from hub.core.remembered import visible
 from hub.core.task import Task
 from hub.core.values import Body, Expect, Settle
-from hub.inside import ANSWER_TIMEOUT_S, GOING_AWAY
+from hub.crossing import GOING_AWAY, cross
+from hub.inside import ANSWER_TIMEOUT_S
 from hub.logs import logger
 from hub.models import Again
 from hub.protocol import asking
@@ -243,7 +243,7 @@ def _run(
     hub = hub_runtime.current() or _started()
     if hub.draining:
         raise Rejection(Code.UNAVAILABLE, GOING_AWAY)
-    return _cross(hub.loop, lambda: work(hub), ANSWER_TIMEOUT_S + wait_s + 5.0)
+    return cross(hub.loop, lambda: work(hub), ANSWER_TIMEOUT_S + wait_s + 5.0)
 
 
 def _started() -> Runtime:
@@ -256,38 +256,12 @@ def _started() -> Runtime:
     if loop is None or not loop.is_running() or not hub_runtime.may_start():
         raise Rejection(Code.UNAVAILABLE, _NOT_HERE)
     try:
-        return _cross(loop, hub_runtime.running, _START_TIMEOUT_S)
+        return cross(loop, hub_runtime.running, _START_TIMEOUT_S)
     except Rejection:
         raise
     except Exception:
         log.exception("hub_start_failed")
         raise Rejection(Code.UNAVAILABLE, "The hub cannot be started; its log says why.") from None
-
-
-def _cross(
-    loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float
-) -> T:
-    if _on_a_loop():
-        raise RuntimeError("This blocks, and would block the loop it waits for: call it by thread.")
-    coroutine = work()
-    try:
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
-    except RuntimeError:  # the loop is closed
-        coroutine.close()
-        raise Rejection(Code.UNAVAILABLE, GOING_AWAY) from None
-    try:
-        return future.result(timeout_s)
-    except (TimeoutError, CancelledError):
-        future.cancel()
-        raise Rejection(Code.UNAVAILABLE, GOING_AWAY) from None
-
-
-def _on_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 class _Told:
