@@ -91,12 +91,7 @@ def subscribers_of(actions: Collection[str]) -> dict[str, int]:
 
 def refusals() -> list[RefusalRow]:
     """The last refused handshakes of this process, newest first; a bounded number."""
-    return [
-        RefusalRow(
-            at=one.at, address=one.address, name=one.name, reason=one.reason, status=one.status
-        )
-        for one in reversed(traffic.recent)
-    ]
+    return [RefusalRow(**one._asdict()) for one in reversed(traffic.recent)]
 
 
 def _ask(question: Callable[[Runtime], Coroutine[Any, Any, T]], without: T) -> T:
