@@ -363,7 +363,7 @@ def _do_each(
         try:
             succeeded.append(work(one))
         except Rejection as rejection:
-            pages.message_user(request, f"{one}: {rejection.message}", messages.ERROR)
+            pages.message_user(request, f"Not done with {one}: {rejection.message}", messages.ERROR)
             if rejection.code is Code.UNAVAILABLE:
                 break  # nor would the others be
         else:

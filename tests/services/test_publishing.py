@@ -8,6 +8,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.services.conftest import HubHere, eventually, refused
 WEB = access("web", pub=["mail"])
 OTHER = access("other", pub=["mail"], watch=["mail"])
 STRANGER = access("stranger", pub=["*"])
-LONG = {"start_timeout": 60_000, "end_timeout": 120_000}
+LONG: dict[str, Any] = {"start_timeout": 60_000, "end_timeout": 120_000}
 MAIL = NewTask(action="mail:send", payload='{"to": 1.0}', **LONG)
 KNOWN = NewTask(action="mail:send", payload="1", task_id="t-1", event_id="e-1", **LONG)
 
