@@ -1,7 +1,7 @@
 """Changes clients in a hub's database, as JSON on standard input says; prints ``{name: key}``.
 
     {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name],
-     "expire": [name], "disable": [name]}
+     "expire": [name], "disable": [name], "superusers": {name: password}}
 
 One process for all of them, where a ``createclient`` each would take a second a client.
 """
@@ -14,7 +14,8 @@ import django
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402  (models need the line above)
+from django.contrib.auth.models import User  # noqa: E402  (models need the line above)
+from django.core.management import call_command  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from credentials import services  # noqa: E402
@@ -33,6 +34,8 @@ def change(changes: dict[str, Any]) -> dict[str, str]:
     Key.objects.filter(client__name__in=changes.get("expire", ())).update(expires_at=timezone.now())
     for name in changes.get("disable", ()):
         services.client_disable(client=Client.objects.get(name=name))
+    for name, password in changes.get("superusers", {}).items():
+        User.objects.create_superuser(name, password=password)
     return {
         name: services.client_create(name=name, **rights)[1]
         for name, rights in changes.get("create", {}).items()
