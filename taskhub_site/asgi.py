@@ -13,6 +13,7 @@ django_application = get_asgi_application()
 from hub.dashboard.live import LiveConsumer  # noqa: E402
 from hub.gateway.consumers import HubConsumer  # noqa: E402
 from hub.gateway.handshake import Receive, Scope, Send  # noqa: E402
+from hub.gateway.health import Health  # noqa: E402
 from hub.gateway.lifespan import lifespan  # noqa: E402
 
 #: Where the pages of the dashboard connect; everything else is a client's.
@@ -28,7 +29,7 @@ async def websockets(scope: Scope, receive: Receive, send: Send) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": Health(django_application),
         "websocket": websockets,
         "lifespan": lifespan,
     }
