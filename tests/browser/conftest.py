@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import string
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -25,6 +26,8 @@ SETTINGS = {
     "TASKHUB_START_TIMEOUT_MS": "5000",
     "TASKHUB_END_TIMEOUT_MS": "120000",
     "TASKHUB_MAX_EVENTS_PER_TASK": "10000",
+    # The same for all hubs, or a copied database would have sessions that nobody signed.
+    "TASKHUB_SECRET_KEY": string.ascii_letters + string.digits,
 }
 
 
@@ -60,10 +63,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> HubProcess:
 
 
 @pytest.fixture(scope="session")
-def shared_hub(prepared: HubProcess) -> Iterator[HubProcess]:
+def shared_hub(
+    prepared: HubProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HubProcess]:
     """A hub for all tests that do not end it."""
-    hub = prepared.start()
-    yield hub
+    hub = HubProcess("uvicorn", tmp_path_factory.mktemp("shared"), **SETTINGS).copy_of(prepared)
+    yield hub.start()
     hub.close()
     assert hub.troubles() == ""
 

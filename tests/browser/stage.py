@@ -2,12 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
 import taskhub
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    WebSocket,
+    WebSocketRoute,
+)
 
 from tests.hub_process import HubProcess
 
@@ -47,8 +54,8 @@ class Stage:
         self.cancelled: asyncio.Queue[str] = asyncio.Queue()
         self._chromium = chromium
         self._contexts: list[BrowserContext] = []
-        self.service.sub("browser/task:work")(self._work)
-        self.service.sub("browser/task:quick")(self._quick)
+        self.service.sub("browser/task:work", concurrency=50, auto_cancel=True)(self._work)
+        self.service.sub("browser/task:quick", concurrency=50)(self._quick)
 
     async def _work(self, job: taskhub.Job) -> Any:
         """Reports what it is told to, then waits to be released."""
@@ -131,6 +138,13 @@ class Stage:
             publishing.cancel()
             await asyncio.gather(publishing, return_exceptions=True)
 
+    @staticmethod
+    async def until(condition: Callable[[], bool]) -> None:
+        """Wait for something to become true."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
     # Pages
 
     async def context(self, user: str | None = "operator", **options: Any) -> BrowserContext:
@@ -144,12 +158,30 @@ class Stage:
         return context
 
     async def page(
-        self, path: str, user: str | None = "operator", *, live: bool = True, **options: Any
+        self,
+        path: str,
+        user: str | None = "operator",
+        *,
+        live: bool = True,
+        routes: Mapping[str, Callable[[WebSocketRoute], Any]] | None = None,
+        sent: list[str] | None = None,
+        got: list[str] | None = None,
+        **options: Any,
     ) -> Page:
-        """One page; ``live``: wait until it is."""
+        """One page; ``live``: wait until it is. ``sent`` and ``got`` fill with its frames."""
         page = await (await self.context(user, **options)).new_page()
         self.listen(page)
-        await page.goto(self.http + path)
+        for pattern, handler in (routes or {}).items():
+            await page.route_web_socket(pattern, handler)
+
+        def opened(socket: WebSocket) -> None:
+            socket.on("framesent", lambda frame: sent is not None and sent.append(str(frame)))
+            socket.on("framereceived", lambda frame: got is not None and got.append(str(frame)))
+
+        page.on("websocket", opened)
+        answer = await page.goto(self.http + path)
+        assert answer is not None
+        assert answer.ok, f"{path}: {answer.status}"
         if live:
             await pill(page, "Live")
         return page
@@ -162,6 +194,11 @@ class Stage:
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self.errors.append(f"{message.text} ({message.location.get('url')})")
+
+
+async def text_of(page: Page, selector: str) -> str:
+    """What an element shows."""
+    return await page.locator(selector).first.inner_text()
 
 
 async def reached(task: taskhub.Task, kind: str) -> taskhub.Event:
