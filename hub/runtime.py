@@ -21,8 +21,8 @@ from hub.lock import ProcessLock
 from hub.logs import bounded, logger
 from hub.pipeline import Pipeline
 from hub.protocol.frames import Rules
-from hub.rollup import Rollups
 from hub.recovery import CHECK_DISK
+from hub.rollup import Rollups
 from hub.router.local import LocalRouter
 from hub.router.presence import Roll
 from hub.supervision import Supervisor, loop_error

@@ -281,7 +281,7 @@ class _Told:
             self.outcome = error.code.value if isinstance(error, Rejection) else "failed"
         log.info(
             "operator_action",
-            action=self._what,
+            what=self._what,
             operator=self._operator,
             outcome=self.outcome,
             **self.more,

@@ -30,6 +30,11 @@ def viewer_of(user: AbstractBaseUser | AnonymousUser) -> Viewer:
     )
 
 
+def hub_url(request: HttpRequest) -> str:
+    """Where clients connect, as seen from this browser."""
+    return f"{'wss' if request.is_secure() else 'ws'}://{request.get_host()}/"
+
+
 def page_view(page_class: type[Page]) -> View:
     """The view of a page; the live socket finds the page again by its ``page_class``."""
 
@@ -38,7 +43,8 @@ def page_view(page_class: type[Page]) -> View:
     @login_required
     def view(request: HttpRequest, **arguments: Any) -> HttpResponse:
         page = page_class(viewer_of(request.user), request.GET, **arguments)
-        return render(request, page.template, page.context())
+        context = {**page.context(), "hub_url": hub_url(request)}
+        return render(request, page.template, context)
 
     view.page_class = page_class  # type: ignore[attr-defined]
     return view
