@@ -87,8 +87,9 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[BoardPage]]:
     BoardPage.threads, BoardPage.broken, BoardPage.hold = set(), False, None
     monkeypatch.setattr(live, "RECHECK_S", 0.05)
     yield BoardPage
-    if BoardPage.hold is not None:
-        BoardPage.hold.set()
+    held = vars(BoardPage)["hold"]
+    if held is not None:
+        held.set()
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ async def test_at_most_four_batches_a_second_whatever_happens(hub: LiveHub, sess
     async with looking(hub, session) as browser:
         await heard(browser)
         began, number = loop.time(), 0
-        times = []
+        times: list[float] = []
         while len(times) < 4:
             receiving = asyncio.ensure_future(heard(browser))
             while not receiving.done():
