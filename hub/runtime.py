@@ -165,6 +165,7 @@ class Runtime:
             log.error(  # noqa: TRY400  (where it waited says nothing)
                 "drain_timed_out", waiting=self.pipeline.commit.waiting, help=CHECK_DISK
             )
+        self.pipeline.router.feed.end()
         self.inside.close()
 
     async def stop(self) -> None:
