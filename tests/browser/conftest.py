@@ -20,11 +20,14 @@ USERS = {
         *("view_connection", "disconnect_connection"),
     ],
     "reader": ["view_task"],
+    # One test takes this away.
+    "leaver": ["view_task"],
     "nobody": [],
 }
 SETTINGS = {
     "TASKHUB_START_TIMEOUT_MS": "5000",
     "TASKHUB_END_TIMEOUT_MS": "120000",
+    "TASKHUB_RESUME_GRACE_MS": "60000",
     "TASKHUB_MAX_EVENTS_PER_TASK": "10000",
     # The same for all hubs, or a copied database would have sessions that nobody signed.
     "TASKHUB_SECRET_KEY": string.ascii_letters + string.digits,

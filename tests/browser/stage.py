@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
@@ -138,6 +139,14 @@ class Stage:
             publishing.cancel()
             await asyncio.gather(publishing, return_exceptions=True)
 
+    async def withdraw(self, user: str) -> None:
+        """Take all permissions from a user, behind the back of everyone who looks."""
+        of_user = "user_id = (SELECT id FROM auth_user WHERE username = ?)"
+        database = self.hub.directory / "taskhub.sqlite3"
+        with contextlib.closing(sqlite3.connect(database, timeout=TIMEOUT_S)) as connection:
+            connection.execute(f"DELETE FROM auth_user_user_permissions WHERE {of_user}", [user])
+            connection.commit()
+
     @staticmethod
     async def until(condition: Callable[[], bool]) -> None:
         """Wait for something to become true."""
@@ -219,4 +228,5 @@ async def pill(page: Page, word: str) -> None:
 
 def seen(page: Page, selector: str, text: str) -> "asyncio.Task[float]":
     """When the page first shows this text there: milliseconds since the epoch."""
-    return asyncio.ensure_future(page.evaluate(SEEN, [selector, text]))
+    looking = page.evaluate(SEEN, [selector, text])
+    return asyncio.ensure_future(asyncio.wait_for(looking, 2 * TIMEOUT_S))
