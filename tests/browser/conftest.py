@@ -65,6 +65,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> HubProcess:
     return hub
 
 
+def _troubles(hub: HubProcess) -> list[str]:
+    """Django tells of each 403 with a traceback."""
+    return [line for line in hub.troubles().splitlines() if "Permission denied" not in line]
+
+
 @pytest.fixture(scope="session")
 def shared_hub(
     prepared: HubProcess, tmp_path_factory: pytest.TempPathFactory
@@ -73,7 +78,7 @@ def shared_hub(
     hub = HubProcess("uvicorn", tmp_path_factory.mktemp("shared"), **SETTINGS).copy_of(prepared)
     yield hub.start()
     hub.close()
-    assert hub.troubles() == ""
+    assert _troubles(hub) == []
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ def own_hub(prepared: HubProcess, tmp_path_factory: pytest.TempPathFactory) -> I
     hub = HubProcess("uvicorn", tmp_path_factory.mktemp("own"), **SETTINGS).copy_of(prepared)
     yield hub.start()
     hub.close()
-    assert hub.troubles() == ""
+    assert _troubles(hub) == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")

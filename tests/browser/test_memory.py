@@ -1,9 +1,10 @@
 """A tab that watches does not grow, whatever happens.
 
-For longer, by hand: ``TASKHUB_WATCH_S=300 pytest tests/browser/test_memory.py -s``.
+For longer, by hand: ``TASKHUB_WATCH_S=300 pytest tests/browser/test_memory.py --log-cli-level=INFO``.
 """
 
 import asyncio
+import logging
 import os
 
 from playwright.async_api import CDPSession
@@ -43,10 +44,9 @@ async def test_a_tab_that_watches_does_not_grow(stage: Stage) -> None:
     grown = {
         name: after[name] - before[name] for name in ("JSHeapUsedSize", "Nodes", "JSEventListeners")
     }
-    print(
-        f"{4 * (published() - tasks) / seconds:.0f} events/s, {batches / seconds:.1f} batches/s, "
-        f"heap {before['JSHeapUsedSize'] / 1e6:.2f} → {after['JSHeapUsedSize'] / 1e6:.2f} MB, {grown}"
-    )
+    heap = [round(held["JSHeapUsedSize"] / 1e6, 2) for held in (before, after)]
+    events = 4 * (published() - tasks) / seconds
+    logging.getLogger(__name__).info("%.0f events/s, heap %s MB, %s", events, heap, grown)
     assert seconds <= batches <= 4 * seconds + 2
     assert grown["JSHeapUsedSize"] < MOST_BYTES
     assert grown["Nodes"] < MOST_NODES
