@@ -105,7 +105,8 @@ class NowPage(BasePage):
     def attention(self) -> list[Concern]:
         """Actions that fail, tasks that nobody serves, tasks near their deadline."""
         now = clock()
-        return [*_nobody(now), *_failing(now), *_late(now)]
+        unserved = _unserved(now)
+        return [*_nobody(unserved), *_failing(now, unserved), *_late(now)]
 
     def newest(self) -> list[Row]:
         """The newest tasks."""
@@ -141,8 +142,11 @@ def _connections() -> Figure:
     )
 
 
-def _failing(now: int) -> list[Concern]:
-    failing = [one for one in by_action(since=now - HOUR, until=now) if one.failed]
+def _failing(now: int, unserved: Counter[str]) -> list[Concern]:
+    # An action whose fails are all for want of a subscriber is named once.
+    failing = [
+        one for one in by_action(since=now - HOUR, until=now) if one.failed > unserved[one.action]
+    ]
     failing.sort(key=lambda one: (-one.failed, one.action))
     return [
         Concern(
@@ -157,11 +161,15 @@ def _failing(now: int) -> list[Concern]:
     ]
 
 
-def _nobody(now: int) -> list[Concern]:
+def _unserved(now: int) -> Counter[str]:
+    """Actions with how many of their tasks found no subscriber."""
     asked = TaskFilter(
         outcomes=frozenset({TaskState.FAIL}), reason="no-subscriber", since=now - HOUR
     )
-    found = Counter(task.action for task in task_page(asked, limit=_LOOKED_AT).tasks)
+    return Counter(task.action for task in task_page(asked, limit=_LOOKED_AT).tasks)
+
+
+def _nobody(unserved: Counter[str]) -> list[Concern]:
     return [
         Concern(
             mark=_NOBODY,
@@ -170,7 +178,7 @@ def _nobody(now: int) -> list[Concern]:
             url=action_url(action),
             do="How to serve it",
         )
-        for action, count in found.most_common(_LISTED)
+        for action, count in unserved.most_common(_LISTED)
     ]
 
 
