@@ -92,7 +92,7 @@ def json_text(text: str, way: int) -> str:
     return written.replace("/", "\\/") if way == 2 else written
 
 
-_STATES = (
+STATES = (
     (TaskState.INIT, None),
     (TaskState.START, None),
     (TaskState.SUCCESS, TaskState.SUCCESS),
@@ -110,7 +110,7 @@ def made_up_tasks(seed: int) -> list[MadeUp]:
     for number in range(chance.randrange(40)):
         key += chance.choice((1, 1, 1, 2, 50))
         now += chance.choice((0, 1, 1_000, 30_000, -9_000))
-        state, outcome = chance.choice(_STATES)
+        state, outcome = chance.choice(STATES)
         reason = json_text(chance.choice(REASONS), chance.randrange(3))
         tasks.append(
             MadeUp(

@@ -3,14 +3,16 @@
 On SQLite and on PostgreSQL, whose database has a locale that orders text unlike bytes.
 """
 
+import itertools
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.core.access import Access
+from hub.core.access import Access, access
 from hub.core.values import ParticipantState, TaskState
 from hub.models import Participation, TaskEvent
 from hub.selectors import walk
@@ -27,8 +29,16 @@ from hub.selectors.tasks import (
     tasks_newer,
 )
 from tests.django.task_worlds import (
+    ACTIONS,
     BEGIN,
+    CLIENTS,
+    NEEDLES,
+    PATTERNS,
+    REASONS,
+    STATES,
+    TASK_IDS,
     MadeUp,
+    json_text,
     lists,
     made_up_tasks,
     may_see,
@@ -155,6 +165,59 @@ def made_up(key: int, **more: Any) -> MadeUp:
         "created_at": BEGIN + key,
     }
     return MadeUp(key=key, **{**usual, **more})
+
+
+def alone() -> Iterator[tuple[TaskFilter, Access | None]]:
+    """Each word of a filter and each right of a viewer by itself."""
+    yield from ((TaskFilter(actions=(pattern,)), None) for pattern in PATTERNS)
+    yield from ((TaskFilter(reason=needle), None) for needle in NEEDLES)
+    yield from ((TaskFilter(task_id=begin), None) for begin in TASK_IDS)
+    for states in subsets(tuple(TaskState)):
+        for outcomes in subsets((TaskState.SUCCESS, TaskState.FAIL)):
+            yield TaskFilter(states=states, outcomes=outcomes), None
+    for unended, client in itertools.product((True, False), CLIENTS):
+        yield TaskFilter(open=unended, publisher=client), None
+        yield TaskFilter(open=unended, service=client), None
+    for pattern, client in itertools.product(PATTERNS, ("web", "nobody")):
+        yield TaskFilter(), access(client, sub=[pattern])
+        yield TaskFilter(), access(client, watch=[pattern])
+    yield TaskFilter(since=BEGIN + 3, until=BEGIN + 20), None
+
+
+def subsets(states: tuple[TaskState, ...]) -> list[frozenset[TaskState]]:
+    """All of them."""
+    sizes = range(len(states) + 1)
+    return [frozenset(c) for size in sizes for c in itertools.combinations(states, size)]
+
+
+def one_of_each() -> list[MadeUp]:
+    """A task of each action, each state, each id and each way to write each reason."""
+    failed = {"outcome": TaskState.FAIL, "participants": ("web", "x")}
+    made: list[dict[str, Any]] = [{"action": a, "participants": ("web",)} for a in ACTIONS]
+    made += [{"state": state, "outcome": outcome} for state, outcome in STATES]
+    made += [{"task_id": f"{begin}~"} for begin in TASK_IDS]
+    made += [{"reason": json_text(r, way), **failed} for r in REASONS for way in range(3)]
+    return [made_up(key, **more) for key, more in enumerate(made, 1)]
+
+
+def check_each_alone() -> None:
+    """Each of these lists of these tasks."""
+    tasks = one_of_each()
+    store(tasks)
+    for by, viewer in alone():
+        rows = walked(by, viewer, 200)
+        right = [t.key for t in reversed(tasks) if wanted(t, by) and may_see(t, viewer)]
+        assert [row.key for row in rows] == right, (by, viewer)
+
+
+@pytest.mark.django_db
+def test_each_word_of_a_filter_alone() -> None:
+    check_each_alone()
+
+
+@pytest.mark.usefixtures("on_postgres")
+def test_each_word_of_a_filter_alone_on_postgresql() -> None:
+    check_each_alone()
 
 
 @pytest.mark.usefixtures("db", "small_windows")
