@@ -194,7 +194,9 @@ def one_of_each() -> list[MadeUp]:
     """A task of each action, each state, each id and each way to write each reason."""
     failed = {"outcome": TaskState.FAIL, "participants": ("web", "x")}
     made: list[dict[str, Any]] = [{"action": a, "participants": ("web",)} for a in ACTIONS]
-    made += [{"state": state, "outcome": outcome} for state, outcome in STATES]
+    for state, outcome in STATES:
+        reason = "null" if outcome is TaskState.FAIL else None
+        made.append({"state": state, "outcome": outcome, "reason": reason})
     made += [{"task_id": f"{begin}~"} for begin in TASK_IDS]
     made += [{"reason": json_text(r, way), **failed} for r in REASONS for way in range(3)]
     return [made_up(key, **more) for key, more in enumerate(made, 1)]
