@@ -88,7 +88,7 @@ class Chart {
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: { y: false, drag: { x: false, y: false } },
       scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.05] } },
-      axes: [this.axis(SPACE_X, timeOfDay), { ...this.axis(SPACE_Y, written), size: 60 }],
+      axes: [this.axis(SPACE_X, timeOfDay, 30), this.axis(SPACE_Y, written, 60)],
       series: [
         { label: time, value: (_, seconds) => (seconds === null ? "–" : timeOfDay(seconds)) },
         ...others.map((label, at) => ({
@@ -105,9 +105,10 @@ class Chart {
   }
 
   // Asked for at each drawing, so that a change between light and dark only needs a new one.
-  axis(space, written) {
+  axis(space, written, size) {
     return {
       space,
+      size,
       values: (_, marks) => marks.map(written),
       stroke: () => this.colours().text,
       grid: { stroke: () => this.colours().grid, width: 1 },
