@@ -118,6 +118,47 @@ async def test_without_a_websocket_the_page_is_fetched_again(stage: Stage) -> No
     assert await waiting - success.at < 7_000
 
 
+async def test_cancel_reaches_the_handler_that_runs(stage: Stage) -> None:
+    task = await stage.publish()
+    page = await stage.page(f"/tasks/{task.task_id}/")
+    await page.click("a[data-dialog='cancel-dialog']")
+    await pill(page, "Paused")
+    await page.fill("#cancel-dialog [name=reason]", "not <b>wanted</b>")
+    await page.click("#cancel-dialog button.danger")
+    async with asyncio.timeout(10):
+        assert await stage.cancelled.get() == task.task_id
+    fail = await reached(task, "fail")
+    assert "operator" in fail.value["message"]
+    await seen(page, "#page", "not <b>wanted</b>")
+
+
+SCRIPT = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>&amp;\u2028</td>"
+
+
+async def test_contents_are_text_and_nothing_else(stage: Stage) -> None:
+    task = await stage.publish({SCRIPT: [SCRIPT], "update": SCRIPT})
+    page = await stage.page(f"/tasks/{task.task_id}/")
+    text = await page.inner_text("#page")
+    assert "<script>window.hacked" in text
+    waiting = seen(page, "#events", "success")
+    stage.release(task)
+    success = await reached(task, "success")
+    assert await waiting - success.at < SOON_MS
+    await seen(page, "#page", "<img src=x onerror=")
+    assert await page.evaluate("window.hacked") is None
+    assert await page.locator("#page img, #page script").count() == 0
+
+
+async def test_events_come_in_their_order_at_the_end_of_the_table(stage: Stage) -> None:
+    task = await stage.publish({"update": {"done": 1, "total": 2}})
+    page = await stage.page(f"/tasks/{task.task_id}/")
+    waiting = seen(page, "#events", "end")
+    stage.release(task)
+    await waiting
+    names = await page.locator("#events tr").evaluate_all("rows => rows.map(row => row.id)")
+    assert names == [f"event-{seq}" for seq in range(1, 6)]
+
+
 HIDE = """hidden => {
   Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
   document.dispatchEvent(new Event('visibilitychange'));
@@ -175,9 +216,8 @@ async def test_nothing_moves_while_it_is_paused(
 
 
 async def test_who_may_not_look_any_more_is_told(stage: Stage) -> None:
-    await asyncio.to_thread(stage.hub.sign_in, leaver=["view_task"])
     page = await stage.page("/tasks/", "leaver")
-    await asyncio.to_thread(stage.hub.sign_in, leaver=[])
+    await stage.withdraw("leaver")
     await pill(page, "Offline")
     assert "signed out" in (await page.get_attribute("#live-pill", "title") or "")
 
