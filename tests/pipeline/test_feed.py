@@ -6,6 +6,7 @@ import pytest
 
 from hub.core.effects import Deliver
 from hub.core.facts import Created, Event
+from hub.core.inputs import OperatorCancel
 from hub.core.values import EventKind, Expect, Settle, TaskState
 from hub.router.feed import Changes, Feed, Observer
 from hub.router.local import LocalRouter
@@ -189,7 +190,7 @@ async def test_an_operators_word_is_told(world: World) -> None:
     web = world.connect("web")
     await world.publish(web, "t", **LONG)
     observer = world.pipeline.router.feed.observe(task=1)
-    world.pipeline.cancel("t", "ada")
+    world.pipeline.cancel(OperatorCancel(task_id="t", operator="ada", connection="inside"))
     await world.settle()
     assert observer.take() == changes({1: 3}, "a:b")
 
