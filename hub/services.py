@@ -1,7 +1,8 @@
 """What people and programs without a socket do: publish, cancel, publish again, disconnect.
 
 Each enters the pipeline as a frame does, or as an operator's word. Blocking: call from a thread
-other than the hub's, as Django's views are; each waits until its change is durable.
+other than the hub's, as Django's views are, and not inside a transaction, for which the hub's own
+commit would wait; each waits until its change is durable.
 All raise Rejection (docs/protocol.md §7).
 """
 

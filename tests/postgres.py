@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import ConnectionHandler, connections
+from django.db import connections
+from django.db.utils import ConnectionHandler
 from pytest_django import DjangoDbBlocker
 
 HOST, PORT, USER = "localhost", 5432, "postgres"

@@ -1,7 +1,8 @@
 """Changes clients in a hub's database, as JSON on standard input says; prints ``{name: key}``.
 
     {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name],
-     "expire": [name], "disable": [name], "users": {login: permissions}}
+     "expire": [name], "disable": [name], "superusers": {name: password},
+     "users": {login: permissions}}
 
 A user's "key" is the cookie of a session; of the permissions, which are code names of the hub's
 models, ``*`` makes a superuser. Nobody's password can be guessed but that of ``admin``: ``secret``.
@@ -39,6 +40,8 @@ def change(changes: dict[str, Any]) -> dict[str, str]:
     Key.objects.filter(client__name__in=changes.get("expire", ())).update(expires_at=timezone.now())
     for name in changes.get("disable", ()):
         services.client_disable(client=Client.objects.get(name=name))
+    for name, password in changes.get("superusers", {}).items():
+        User.objects.create_superuser(name, password=password)
     sessions = {
         login: _user(login, permissions) for login, permissions in changes.get("users", {}).items()
     }

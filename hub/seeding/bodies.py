@@ -78,8 +78,8 @@ def document(random: Random, number: int) -> str:
 
 
 def text(random: Random, number: int) -> str:
-    """A text of some kilobytes; one in two hundred is a whole book."""
-    sentences = 3_000 if random.random() < 0.005 else random.randrange(4, 80)
+    """A text of some kilobytes; one in fifty is a whole book."""
+    sentences = 3_000 if random.random() < 0.02 else random.randrange(4, 80)
     words = " ".join(random.choices(_SENTENCES, k=sentences))
     return _json({"id": number, "from": "auto", "to": "en", "text": words})
 

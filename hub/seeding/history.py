@@ -21,7 +21,7 @@ from hub.seeding.mix import DAY, HOUR, LONG, MINUTE, WAITING, WORKS, Service, Wo
 #: Facts stored together.
 BATCH = 8_000
 #: A service loses each of its connections after so long, on average, and is back within seconds.
-_CONNECTED_MS = 9 * HOUR
+_CONNECTED_MS = 2 * HOUR
 _AWAY_MS = 20_000
 #: At the end some tasks wait that were published within so long; others are at work.
 _LATE_MS = 40 * MINUTE

@@ -63,6 +63,7 @@ class Walk:
         after: int = 0,
         before: int | None = None,
     ) -> None:
+        self._began = time.monotonic()
         found = conditions_of(wanted, viewer)
         self._sources, self._rest = found.sources, found.rest
         self._low, self._high = _between(wanted, after, before)
@@ -72,12 +73,12 @@ class Walk:
         if len(self._sources) == 1 and self._rest is ALWAYS:
             yield Window(self._sources[0], ALWAYS, self._low, self._high, last=True)
             return
-        began, high = time.monotonic(), self._high
+        high = self._high
         for size in WINDOWS:
             window = self._window(high, size)
             yield window
             high = window.low
-            if window.last or time.monotonic() - began > BUDGET_S:
+            if window.last or time.monotonic() - self._began > BUDGET_S:
                 return
 
     def _window(self, high: int, size: int) -> Window:

@@ -105,7 +105,7 @@ def made_up_tasks(draw: st.DrawFn) -> list[MadeUp]:
         tasks.append(
             MadeUp(
                 key=key,
-                task_id=f"{draw(st.sampled_from(TASK_IDS))}{number}",
+                task_id=f"{draw(st.sampled_from(TASK_IDS))}~{number}",
                 action=draw(st.sampled_from(ACTIONS)),
                 publisher=draw(st.sampled_from(CLIENTS)),
                 state=state,
@@ -139,7 +139,7 @@ filters = st.builds(
     open=perhaps(st.booleans()),
     publisher=perhaps(st.sampled_from((*CLIENTS, "w", "\0", "\ud800"))),
     service=perhaps(st.sampled_from((*CLIENTS, "\0"))),
-    task_id=perhaps(st.sampled_from((*TASK_IDS, "a0", "", "\0", "\U0010ffff"))),
+    task_id=perhaps(st.sampled_from((*TASK_IDS, "a~0", "", "\0", "\U0010ffff"))),
     since=perhaps(_times | st.just(10**30)),
     until=perhaps(_times | st.just(-(10**30))),
     reason=perhaps(st.sampled_from(NEEDLES) | st.text(max_size=2)),

@@ -5,11 +5,12 @@ from typing import Any, ClassVar, Final
 from django.core.exceptions import PermissionDenied
 from django.http import QueryDict
 from django.template.loader import render_to_string
+from django.utils.functional import cached_property
 
 from hub.clock_and_ids import wall_clock
 from hub.dashboard.page import Viewer
+from hub.models import Task
 from hub.router.feed import Changes
-from hub.selectors.tasks import TaskFilter, task_page
 
 #: milliseconds since the epoch
 clock: Final = wall_clock()
@@ -50,7 +51,7 @@ class BasePage:
     def prepare(self) -> None:
         """Read the address: its arguments and the query string. Raises Http404."""
 
-    @property
+    @cached_property
     def anchor(self) -> int:
         """The newest task's key when the page was made."""
         given = whole_number(self.query.get("at"))
@@ -89,8 +90,7 @@ def element_id(part: str) -> str:
 
 def newest_key() -> int:
     """The key of the newest task; 0: there is none."""
-    page = task_page(TaskFilter(), limit=1)
-    return page.tasks[0].key if page.tasks else 0
+    return Task.objects.order_by("-id").values_list("id", flat=True).first() or 0
 
 
 def whole_number(text: str | None) -> int | None:

@@ -103,7 +103,7 @@ class TaskPage(BasePage):
             self._events += task_events(
                 self._row.key, from_seq=last, limit=room, body_limit=_PREVIEW
             )
-        self._people = task_participants(self._row.key, limit=_PARTICIPANTS)
+        self._people = task_participants(self._row.key, limit=_PARTICIPANTS, body_limit=_PREVIEW)
         return True
 
     def _settling(self) -> EventRow | None:
@@ -218,7 +218,7 @@ class TaskPage(BasePage):
             mark=PARTICIPANT[one.state],
             offered=f"after {duration(one.offered_at - self._row.created_at)}",
             took=took,
-            preview=_preview(one.body) if self.viewer.view_payload else "",
+            preview=_preview(one.body, one.size) if self.viewer.view_payload else "",
         )
 
     def outcome(self) -> BodyPart | None:
@@ -250,9 +250,9 @@ class TaskPage(BasePage):
             after="" if before is None else f"+{duration(event.at - before)}",
             mark=mark,
             by=event.by,
-            preview=_preview(event.body) if shown else "",
+            preview=_preview(event.body, event.size) if shown else "",
             url=task_url(self.task_id, "body", str(event.seq)) if shown else "",
-            size=size(event.size) if event.body is not None and event.size > _PREVIEW else "",
+            size=size(event.size) if event.size > _PREVIEW else "",
         )
 
     # Live
@@ -275,7 +275,7 @@ _SETTLE: Final = {
 }
 
 
-def _preview(body: str | None) -> str:
+def _preview(body: str | None, size: int) -> str:
     if body is None:
         return ""
-    return body if len(body) <= _PREVIEW else body[: _PREVIEW - 1] + "…"
+    return body + "…" * (size > len(body.encode()))

@@ -88,11 +88,6 @@ class TasksPage(BasePage):
         given = self.query.get(name, "")
         return given if given in words else ""
 
-    @cached_property
-    def at(self) -> int:
-        """The newest task's key when the page was made; it shows none that is newer."""
-        return self.anchor
-
     def filter(self, state: str | None = None) -> TaskFilter:
         """What the list is about, with another state than the chosen one if given."""
         asked = self._filter
@@ -109,7 +104,7 @@ class TasksPage(BasePage):
 
     @cached_property
     def _found(self) -> TaskPage:
-        before = self.at + 1 if self.before is None else min(self.before, self.at + 1)
+        before = self.anchor + 1 if self.before is None else min(self.before, self.anchor + 1)
         return task_page(self.filter(), before=before, limit=ROWS)
 
     @property
@@ -122,7 +117,6 @@ class TasksPage(BasePage):
         """What the template of the whole page needs."""
         return {
             **super().context(),
-            "at": self.at,
             "rows": self.rows,
             "ranges": self.ranges(),
             "older": self._older(),
@@ -164,7 +158,7 @@ class TasksPage(BasePage):
 
     def new_tasks(self) -> dict[str, Any]:
         """How many tasks of the list have come since the page was made."""
-        count = tasks_newer(self.filter(), after=self.at, limit=_NEW)
+        count = tasks_newer(self.filter(), after=self.anchor, limit=_NEW)
         return {"count": count, "more": count >= _NEW, "url": self._url()}
 
     def fragments(self, changes: Changes | None) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """``manage.py seed``: a made-up history, to try pages and programs on."""
 
+import gc
 import sys
 import time
 from argparse import ArgumentParser
@@ -37,7 +38,8 @@ class Command(BaseCommand):
             raise CommandError("--tasks and --days are at least 1.")
         settings = hub_settings()
         lock = ProcessLock(settings.database_path)
-        journal = SqliteJournal(settings.database_path, synchronous=settings.sqlite_synchronous)
+        # Not synced at each batch: what a power cut takes away can be made up again.
+        journal = SqliteJournal(settings.database_path, synchronous="NORMAL")
         try:
             lock.acquire()
             journal.open()
@@ -65,6 +67,7 @@ class Command(BaseCommand):
         began = time.perf_counter()
         meter = _Meter(self, tasks)
         now = time.time_ns() // 1_000_000
+        gc.disable()  # a tenth of the time; nothing here is made in circles
         try:
             made = seed(journal, tasks=tasks, days=days, seed=number, now=now, progress=meter.show)
         except KeyboardInterrupt:
@@ -72,6 +75,7 @@ class Command(BaseCommand):
                 f"Stopped. About {meter.stored} tasks are stored; the hub works with them."
             ) from None
         finally:
+            gc.enable()
             meter.end()
         self._report(made, days, time.perf_counter() - began)
 
