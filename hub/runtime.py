@@ -131,6 +131,7 @@ class Runtime:
             log.error(  # noqa: TRY400  (where it waited says nothing)
                 "drain_timed_out", waiting=self.pipeline.commit.waiting, help=CHECK_DISK
             )
+        self.pipeline.router.feed.end()
 
     async def stop(self) -> None:
         """Take nothing new, commit what is under way, let go of files and the lock."""

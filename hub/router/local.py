@@ -14,6 +14,7 @@ from hub.core.presence import Presence
 from hub.core.values import EventKind
 from hub.protocol import encode
 from hub.protocol.encode import event_v1
+from hub.router.feed import Feed
 from hub.router.port import Outgoing, Sink
 from hub.router.presence import Roll
 from hub.router.watches import Watches
@@ -62,6 +63,7 @@ class LocalRouter:
         #: connections that an event was handed to, added up over all events
         self.delivered = 0
         self.watches = Watches()
+        self.feed = Feed()
 
     def add(self, sink: Sink, presence: Presence) -> None:
         """A connection takes messages from now on."""
@@ -85,6 +87,8 @@ class LocalRouter:
 
     def deliver(self, effect: Deliver) -> None:
         """Events to their task's publisher, its participants, and those who watch (§4.4)."""
+        if self.feed.observed:
+            self.feed.tell(effect.action, effect.events)
         messages = Encoded(effect.events)
         self.delivered += len(effect.to) * len(effect.events)
         watching = self.watches.on_event(effect.events[0].task, effect.events[0].seq)
@@ -144,6 +148,9 @@ class LocalRouter:
 
     def offer(self, effect: Offer) -> None:
         """A task's init to one more participant."""
+        if self.feed.observed and effect.event.created is not None:
+            # No event tells of a late participant, yet whoever looks at the task should see it.
+            self.feed.tell(effect.event.created.action, (effect.event,))
         self.send_event(effect.to, effect.event)
 
     def send_event(self, connection: str, event: Event, command_id: str | None = None) -> None:
