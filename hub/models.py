@@ -197,8 +197,37 @@ class Connection(models.Model):
         return f"{self.client} {self.address}"
 
 
+class Rollup(models.Model):
+    """How many tasks ended in one minute or hour, alike in what is named here.
+
+    Made out of the tasks' rows, up to ``summed_until`` in ``HubMeta`` (``hub.journal.sums``).
+    """
+
+    pk = models.CompositePrimaryKey("width_ms", "at", "action", "outcome", "bucket")
+    #: a minute, or an hour
+    width_ms = models.PositiveIntegerField()
+    #: its begin
+    at = models.BigIntegerField()
+    action = models.CharField(max_length=255)
+    outcome = models.CharField(max_length=16, choices=_choices(_OUTCOMES))
+    #: of the time from the init to the outcome (``hub.durations``)
+    bucket = models.PositiveSmallIntegerField()
+    n = models.BigIntegerField()
+
+    class Meta:
+        db_table = "hub_rollup"
+        ordering = ["width_ms", "at", "action"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.n} {self.action} {self.outcome}"
+
+
 class HubMeta(models.Model):
-    """What the hub knows of its own database: its ``epoch`` (docs/protocol.md §6)."""
+    """What the hub knows of its own database.
+
+    Its ``epoch`` (docs/protocol.md §6), and ``summed_until``: where the sums stand (ms).
+    """
 
     key = models.CharField(max_length=32, primary_key=True)
     value = models.TextField()

@@ -19,6 +19,7 @@ from hub.lock import ProcessLock
 from hub.logs import bounded, logger
 from hub.pipeline import CHECK_DISK, Pipeline
 from hub.protocol.frames import Rules
+from hub.rollup import Rollups
 from hub.router.local import LocalRouter
 from hub.router.presence import Roll
 from hub.supervision import Supervisor, loop_error
@@ -110,7 +111,15 @@ class Runtime:
             journal=self._journal, commit=self.pipeline.commit, roll=roll, clock=self.clock
         )
         house, settings, start = self.house, self.settings, self.supervisor.start
+        rollups = Rollups(
+            journal=self._journal,
+            reader=self.pipeline.reader,
+            commit=self.pipeline.commit,
+            clock=self.clock,
+            retention_days=settings.retention_days,
+        )
         start("presence", house.keep_presence)
+        start("sums", rollups.keep)
         start("writer watch", house.watch_writer)
         start("lag watch", house.watch_lag)
         if settings.retention_days:

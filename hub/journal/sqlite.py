@@ -18,6 +18,7 @@ import msgspec
 from hub.core.facts import Event, Fact
 from hub.core.presence import Presence
 from hub.core.task import Task, restore
+from hub.journal import sums
 from hub.journal.port import JournalFailed
 from hub.journal.restored import event_of, participant_of
 from hub.journal.rows import Row, rows_of
@@ -181,6 +182,26 @@ class SqliteJournal:
             for name in ("delete_events", "delete_participants", "delete_tasks"):
                 connection.execute(_READ[name], (keys,))
         return len(found)
+
+    def tally(self, until: int, limit: int) -> sums.Tally:
+        """Part of ``Journal``."""
+        with self._snapshot():
+            return sums.tally(self._reading.execute, until, limit)
+
+    def add_sums(self, made: sums.Tally) -> bool:
+        """Part of ``Journal``."""
+        with self._transaction() as connection:
+            return sums.add(connection.execute, made)
+
+    def rewind_sums(self, to: int) -> None:
+        """Part of ``Journal``."""
+        with self._transaction() as connection:
+            sums.rewind(connection.execute, to)
+
+    def prune_sums(self, hours_before: int | None) -> bool:
+        """Part of ``Journal``."""
+        with self._transaction() as connection:
+            return sums.prune(connection.execute, hours_before)
 
     def epoch(self) -> str:
         """Part of ``Journal``."""
