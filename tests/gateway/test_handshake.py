@@ -4,13 +4,13 @@ import base64
 
 import pytest
 
+from hub.admission import network
 from hub.gateway.handshake import (
     Refused,
     Scope,
     address,
     basic_credentials,
     check_origin,
-    network,
     subprotocol,
 )
 

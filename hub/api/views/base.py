@@ -1,0 +1,62 @@
+"""What all endpoints share: who may ask, how errors look, which headers an answer has."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.http import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from hub.api.throttling import Quota, tell_quota
+
+
+class ApiView(APIView):
+    """Base of the endpoints."""
+
+    #: method → the Django permission that it takes of staff
+    needs: ClassVar[Mapping[str, str]] = {}
+    #: set by the throttle
+    quota: Quota | None = None
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Part of APIView: the headers of every answer."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if self.quota is not None:
+            tell_quota(response, self.quota)
+        # What a client may see depends on who it is, and changes within a second.
+        response["Cache-Control"] = "no-store"
+        patch_vary_headers(response, ["Authorization", "Cookie"])
+        return response
+
+
+def page_response(request: Request, data: dict[str, Any], following: dict[str, str] | None) -> Any:
+    """A page with its ``next`` as a field and as a ``Link``; None: it is the last one."""
+    address = None
+    if following is not None:
+        query = {**request.query_params.dict(), **following}
+        address = request.build_absolute_uri(f"{request.path}?{urlencode(query)}")
+    response = Response({**data, "next": address})
+    if address is not None:
+        response["Link"] = f'<{address}>; rel="next"'
+    return response
+
+
+@extend_schema(exclude=True)
+class Nowhere(APIView):
+    """Every other address below ``/api/``."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Part of APIView. Raises NotFound."""
+        hint = "" if request.path.endswith("/") else " Addresses end with a slash."
+        raise NotFound(f"There is nothing at this address; /api/schema/ lists them.{hint}")
