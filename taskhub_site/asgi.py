@@ -10,11 +10,12 @@ django_application = get_asgi_application()
 
 # Only now: these import models.
 from hub.gateway.consumers import HubConsumer  # noqa: E402
+from hub.gateway.health import Health  # noqa: E402
 from hub.gateway.lifespan import lifespan  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": Health(django_application),
         "websocket": HubConsumer.as_asgi(),
         "lifespan": lifespan,
     }

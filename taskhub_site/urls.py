@@ -9,8 +9,7 @@ from hub.gateway.scrape import metrics
 admin.site.site_header = "TaskHub"
 admin.site.site_title = "TaskHub"
 admin.site.index_title = "Administration"
-# The admin is the only page a person can look at.
-admin.site.site_url = None
+admin.site.site_url = "/"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

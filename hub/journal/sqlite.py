@@ -162,7 +162,8 @@ class SqliteJournal:
     ) -> None:
         """Part of ``Journal``."""
         rows: list[Row] = [
-            (p.connection, p.client, p.address, p.protocol, p.since, lease_until) for p in opened
+            (p.connection, p.client, p.address, p.protocol, p.agent, p.since, lease_until)
+            for p in opened
         ]
         with self._transaction() as connection:
             _write(connection, "close_connections", [(connection_id,) for connection_id in closed])
@@ -179,8 +180,10 @@ class SqliteJournal:
         with self._transaction() as connection:
             found = connection.execute(_READ["ended_tasks"], (ended_before, limit)).fetchall()
             keys = _json_list(key for (key,) in found)
-            for name in ("delete_events", "delete_participants", "delete_tasks"):
+            for name in ("delete_again", "delete_events", "delete_participants", "delete_tasks"):
                 connection.execute(_READ[name], (keys,))
+            if len(found) < limit:
+                connection.execute(_READ["delete_again_alone"], (ended_before,))
         return len(found)
 
     def tally(self, until: int, limit: int) -> sums.Tally:

@@ -33,7 +33,7 @@ def drop(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [('hub', '0001_initial')]
+    dependencies = [('hub', '0003_operators')]
 
     operations = [
         migrations.SeparateDatabaseAndState(

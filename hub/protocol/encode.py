@@ -245,6 +245,7 @@ _CLOSING: Final = {
     4409: (Code.ILLEGAL_TRANSITION, "Another connection has resumed this session."),
     4408: (Code.LIMIT, "The connection reads too slowly; connect again and read faster."),
     4429: (Code.LIMIT, "The connection sends too fast; connect again and send slower."),
+    4503: (Code.UNAVAILABLE, "An operator closed this connection; connect again in a moment."),
 }
 
 

@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hub.api.callers import VIEW_TASK, Caller, caller_of
-from hub.api.problems import Refused, bad_field
 from hub.api.media import rules
+from hub.api.problems import Refused, bad_field
 from hub.api.queries import (
     ActionDetailQuery,
     ActionsQuery,
