@@ -1,7 +1,7 @@
 """Which URL leads where."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from hub.gateway.scrape import metrics
@@ -14,5 +14,6 @@ admin.site.site_url = "/"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("api/", include("hub.api.urls")),
     path("metrics", metrics),
 ]

@@ -68,9 +68,7 @@ class Guard:
     def _check(self, name: str | None, origin: str, find: Find, *, slow: bool) -> ClientCaller:
         with self._lock:
             if self._failures.too_many(name, origin):
-                raise Refused(
-                    429, Code.LIMIT, "Too many wrong keys; wait a minute.", RETRY_AFTER_S
-                )
+                raise Refused(429, Code.LIMIT, "Too many wrong keys; wait a minute.", RETRY_AFTER_S)
         # Before the rights: a change between the two reads is then seen as one.
         revision = selectors.revision()
         if slow:

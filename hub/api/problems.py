@@ -7,7 +7,6 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
-from rest_framework.views import set_rollback
 
 from hub.core.errors import Code, HubFault, Rejection
 from hub.logs import logger
@@ -66,9 +65,7 @@ _OF_FRAMEWORK: Final[tuple[tuple[type[exceptions.APIException], int, str], ...]]
 class Refused(Exception):  # noqa: N818  (it is an answer, not an error of ours)
     """A request is answered by this problem."""
 
-    def __init__(
-        self, status: int, code: str, detail: str, retry_after: int | None = None
-    ) -> None:
+    def __init__(self, status: int, code: str, detail: str, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.code = str(code)
@@ -106,7 +103,6 @@ def problem_response(refused: Refused) -> HttpResponse:
 
 def handle(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """REST framework's exception handler: whatever a view raises becomes a problem."""
-    set_rollback()
     refused = _refused(error)
     if refused is None:
         log.error("request_failed", exc_info=error, view=type(context.get("view")).__name__)
@@ -125,7 +121,8 @@ def _refused(error: Exception) -> Refused | None:
             return error
         case Rejection():
             status = STATUS[error.code]
-            return Refused(status, error.code, error.message, RETRY_AFTER_S if error.retry else None)
+            again = RETRY_AFTER_S if error.retry else None
+            return Refused(status, error.code, error.message, again)
         case HubFault():
             return Refused(503, Code.UNAVAILABLE, _GENERIC, RETRY_AFTER_S)
         case Http404():

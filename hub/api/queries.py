@@ -1,6 +1,5 @@
 """What a query string may say, checked: filters, pages, windows. Unknown names are refused."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -55,8 +54,8 @@ class MomentField(serializers.Field[int, Any, Any, Any]):
 class WordsField(serializers.CharField):
     """Words out of a few, with commas between them."""
 
-    def __init__(self, words: Iterable[str], **more: Any) -> None:
-        self.words = tuple(words)
+    def __init__(self, words: tuple[str, ...], **more: Any) -> None:
+        self.words = words
         super().__init__(**more)
 
     def to_internal_value(self, data: Any) -> Any:
@@ -128,7 +127,7 @@ class TaskQuery(IncludeQuery):
         required=False, help_text="Patterns of actions, with commas between them."
     )
     state = WordsField(
-        map(str, TaskState), required=False, help_text="States last reached, with commas."
+        tuple(map(str, TaskState)), required=False, help_text="States last reached, with commas."
     )
     outcome = WordsField(
         (str(TaskState.SUCCESS), str(TaskState.FAIL)),

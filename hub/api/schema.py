@@ -44,7 +44,7 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
     """A client's key."""
 
     target_class = "hub.api.authentication.KeyAuthentication"
-    name = ["key as Basic", "key as Bearer"]  # type: ignore[assignment]
+    name = ["key as Basic", "key as Bearer"]
 
     def get_security_definition(self, auto_schema: Any) -> Any:  # noqa: ARG002
         """Part of OpenApiAuthenticationExtension."""
@@ -74,4 +74,5 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 def schema_json() -> bytes:
     """The document. It is the same for everybody, and takes half a second to make."""
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]
-    return msgspec.json.encode(generator.get_schema(request=None, public=True))
+    document = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return msgspec.json.encode(document)

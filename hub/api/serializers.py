@@ -99,7 +99,7 @@ class TaskSerializer(CamelSerializer):
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Part of Serializer."""
         told: dict[str, Any] = super().to_representation(instance)
-        return told | self.context.get("bodies", {}).get(instance.key, {})
+        return {**told, **self.context.get("bodies", {}).get(instance.key, {})}
 
 
 class ParticipantSerializer(CamelSerializer):
@@ -166,7 +166,7 @@ class EventSerializer(CamelSerializer):
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Part of Serializer; ``context["bodies"]``: seq → name and value of the body."""
         told: dict[str, Any] = super().to_representation(instance)
-        return told | self.context.get("bodies", {}).get(instance.seq, {})
+        return {**told, **self.context.get("bodies", {}).get(instance.seq, {})}
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """``update`` is also a method of serializers: the field is added by name."""

@@ -66,8 +66,6 @@ class Limits:
     drain_timeout_ms: int = 5_000
     #: Requests a minute of one client to the API.
     api_requests_per_minute: int = 6_000
-    #: Requests of the API that wait for the end of their task at a time; others are told at once.
-    api_waits: int = 100
     #: Event streams of the API that are open at a time.
     api_streams: int = 200
     #: Event streams of one client.

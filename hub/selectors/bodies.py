@@ -59,8 +59,7 @@ def bodies_of(keys: Collection[int], names: Collection[str]) -> list[BodyRow]:
         .values_list("task_id", "seq", "kind", "size")
     )
     return [
-        BodyRow(task=task, seq=seq, name=_NAMES[kind], size=size)
-        for task, seq, kind, size in found
+        BodyRow(task=task, seq=seq, name=_NAMES[kind], size=size) for task, seq, kind, size in found
     ]
 
 
@@ -79,7 +78,7 @@ def body_texts(rows: Collection[BodyRow]) -> dict[tuple[int, int], str]:
     if not rows:
         return {}
     found = TaskEvent.objects.filter(wanted).values_list("task_id", "seq", "body")
-    return {(task, seq): body for task, seq, body in found}
+    return {(task, seq): body for task, seq, body in found if body is not None}
 
 
 def settled_seq(key: int, outcome: TaskState) -> int | None:

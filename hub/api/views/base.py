@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from django.http import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
@@ -24,9 +23,7 @@ class ApiView(APIView):
     #: set by the throttle
     quota: Quota | None = None
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> Any:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Part of APIView: the headers of every answer."""
         response = super().finalize_response(request, response, *args, **kwargs)
         if self.quota is not None:
@@ -37,7 +34,9 @@ class ApiView(APIView):
         return response
 
 
-def page_response(request: Request, data: dict[str, Any], following: dict[str, str] | None) -> Any:
+def page_response(
+    request: Request, data: dict[str, Any], following: dict[str, str] | None
+) -> Response:
     """A page with its ``next`` as a field and as a ``Link``; None: it is the last one."""
     address = None
     if following is not None:
