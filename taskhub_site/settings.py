@@ -134,7 +134,8 @@ WHITENOISE_USE_FINDERS = True
 # Closed unless a view says otherwise.
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "hub.api.authentication.KeyAuthentication",
+        "hub.api.authentication.BearerAuthentication",
+        "hub.api.authentication.BasicAuthentication",
         "hub.api.authentication.StaffSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": [

@@ -1,6 +1,6 @@
 """HTTP Basic with name and key, Bearer with the key, or a session of the staff."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -16,33 +16,53 @@ from hub.api.guard import guard
 CHALLENGE: Final = 'Bearer realm="TaskHub"'
 
 
-class KeyAuthentication(BaseAuthentication):
-    """A client's key in ``Authorization``, as Basic or Bearer."""
+class _KeyAuthentication(BaseAuthentication):
+    """A client's key in ``Authorization``."""
+
+    scheme: ClassVar[str]
 
     def authenticate(self, request: Request) -> tuple[ClientCaller, ClientCaller] | None:
-        """Part of BaseAuthentication. None: there is no such header."""
+        """Part of BaseAuthentication. None: the header is not there, or of another scheme."""
         header = str(request.META.get("HTTP_AUTHORIZATION", ""))
-        if not header:
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() != self.scheme:
             return None
         address = str(request.META.get("REMOTE_ADDR") or "local")
-        scheme, _, value = header.partition(" ")
-        if scheme.lower() == "basic":
-            pairs = basic_pairs(header.encode("latin-1", errors="replace"))
-            if not pairs:
-                raise AuthenticationFailed("Basic takes name:key in base64.")
-            caller = guard().by_name(pairs, address)
-        elif scheme.lower() == "bearer":
-            key = value.strip()
-            if not keys.is_generated(key):
-                raise AuthenticationFailed("Bearer takes a generated key; send others by Basic.")
-            caller = guard().by_bearer(key, address)
-        else:
-            raise AuthenticationFailed("Name and key are asked for, as Basic, or a key as Bearer.")
+        caller = self.check(value.strip(), address)
         return caller, caller
+
+    def check(self, value: str, address: str) -> ClientCaller:
+        """Whose key this is. Raises AuthenticationFailed, Refused."""
+        raise NotImplementedError
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         """Part of BaseAuthentication: what a 401 asks for."""
         return CHALLENGE
+
+
+class BearerAuthentication(_KeyAuthentication):
+    """A generated key alone: it says whose it is."""
+
+    scheme = "bearer"
+
+    def check(self, value: str, address: str) -> ClientCaller:
+        """Part of _KeyAuthentication."""
+        if not keys.is_generated(value):
+            raise AuthenticationFailed("Bearer takes a generated key; send others by Basic.")
+        return guard().by_bearer(value, address)
+
+
+class BasicAuthentication(_KeyAuthentication):
+    """Client name and key, as on the socket."""
+
+    scheme = "basic"
+
+    def check(self, value: str, address: str) -> ClientCaller:
+        """Part of _KeyAuthentication."""
+        pairs = basic_pairs(b"Basic " + value.encode("latin-1", errors="replace"))
+        if not pairs:
+            raise AuthenticationFailed("Basic takes name:key in base64.")
+        return guard().by_name(pairs, address)
 
 
 class StaffSessionAuthentication(SessionAuthentication):

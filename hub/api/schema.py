@@ -40,18 +40,26 @@ def answers(good: Mapping[Any, Any], *more: int) -> dict[Any, Any]:
     return {**good, **problem}
 
 
-class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """A client's key."""
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """A client's key alone."""
 
-    target_class = "hub.api.authentication.KeyAuthentication"
-    name = ["key as Basic", "key as Bearer"]
+    target_class = "hub.api.authentication.BearerAuthentication"
+    name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> Any:  # noqa: ARG002
         """Part of OpenApiAuthenticationExtension."""
-        return [
-            {"type": "http", "scheme": "basic", "description": "Client name and key."},
-            {"type": "http", "scheme": "bearer", "description": "A generated key alone."},
-        ]
+        return {"type": "http", "scheme": "bearer", "description": "A generated key alone."}
+
+
+class BasicScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """A client's name and key."""
+
+    target_class = "hub.api.authentication.BasicAuthentication"
+    name = "basic"
+
+    def get_security_definition(self, auto_schema: Any) -> Any:  # noqa: ARG002
+        """Part of OpenApiAuthenticationExtension."""
+        return {"type": "http", "scheme": "basic", "description": "Client name and key."}
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
