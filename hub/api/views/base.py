@@ -20,6 +20,7 @@ class ApiView(APIView):
 
     #: method → the Django permission that it takes of staff
     needs: ClassVar[Mapping[str, str]] = {}
+    http_method_names = ["get", "head", "post"]
     #: set by the throttle
     quota: Quota | None = None
 

@@ -57,7 +57,7 @@ def task_document(request: Request, task_id: str, include: Collection[str] | Non
     caller = caller_of(request)
     row = find(caller, task_id)
     _, bodies = read_bodies([row], wanted_bodies(include, caller, OUTCOME))
-    context = {"bodies": bodies, "participants": tasks.task_participants(row.key)}
+    context = {"bodies": bodies, "participants": tasks.task_participants(row.key, body_limit=0)}
     return TaskDetailSerializer(row, context=context).data
 
 
