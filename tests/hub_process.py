@@ -94,6 +94,10 @@ class HubProcess:
         """One more client."""
         self._provision({"create": {name: rights}})
 
+    def staff(self, **people: Any) -> None:
+        """People who may open the admin, each with Django permissions, or ``"all"``."""
+        self._provision({"staff": people})
+
     def withdraw(self, name: str, kinds: Collection[str] = ("sub", "pub", "watch")) -> None:
         """Take all permissions of these kinds from a client."""
         self._provision({"withdraw": {name: list(kinds)}})

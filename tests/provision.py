@@ -1,7 +1,9 @@
 """Changes clients in a hub's database, as JSON on standard input says; prints ``{name: key}``.
 
     {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name],
-     "expire": [name], "disable": [name]}
+     "expire": [name], "disable": [name], "staff": {name: ["hub.view_task", …] or "all"}}
+
+The password of staff is their name with ``-password`` after it; giving it again sets what they may.
 
 One process for all of them, where a ``createclient`` each would take a second a client.
 """
@@ -14,6 +16,9 @@ import django
 
 django.setup()
 
+from django.contrib.auth.models import Permission as Permission_  # noqa: E402
+from django.contrib.auth.models import User  # noqa: E402
+from django.contrib.contenttypes.models import ContentType  # noqa: E402
 from django.core.management import call_command  # noqa: E402  (models need the line above)
 from django.utils import timezone  # noqa: E402
 
@@ -33,10 +38,32 @@ def change(changes: dict[str, Any]) -> dict[str, str]:
     Key.objects.filter(client__name__in=changes.get("expire", ())).update(expires_at=timezone.now())
     for name in changes.get("disable", ()):
         services.client_disable(client=Client.objects.get(name=name))
+    for name, permissions in changes.get("staff", {}).items():
+        _staff(name, permissions)
     return {
         name: services.client_create(name=name, **rights)[1]
         for name, rights in changes.get("create", {}).items()
     }
+
+
+def _staff(name: str, permissions: Any) -> None:
+    user, _ = User.objects.get_or_create(username=name)
+    user.is_staff, user.is_superuser = True, permissions == "all"
+    if not user.has_usable_password() or not user.password:
+        user.set_password(f"{name}-password")
+    user.save()
+    granted = []
+    for permission in permissions if permissions != "all" else ():
+        app, codename = permission.split(".")
+        content_type = ContentType.objects.filter(app_label=app).first()
+        found = Permission_.objects.filter(content_type__app_label=app, codename=codename).first()
+        granted.append(
+            found
+            or Permission_.objects.create(
+                content_type=content_type, codename=codename, name=codename
+            )
+        )
+    user.user_permissions.set(granted)
 
 
 if __name__ == "__main__":
