@@ -78,8 +78,13 @@ class Task(models.Model):
             models.Index(
                 fields=["ended_at"], condition=Q(ended_at__isnull=False), name="task_ended"
             ),
-            # Keyset pages of one action. Other filters search the newest rows only.
+            # Keyset pages of one action, of one client's own tasks, of what failed. Other filters
+            # look at tasks one by one (hub/selectors/walk.py).
             models.Index(fields=["action", "id"], name="task_action"),
+            models.Index(fields=["publisher", "id"], name="task_publisher"),
+            models.Index(
+                fields=["id"], condition=Q(outcome=TaskState.FAIL.value), name="task_failed"
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=_known("state", TaskState), name="task_state_known"),
