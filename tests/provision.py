@@ -3,7 +3,8 @@
     {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name],
      "expire": [name], "disable": [name], "staff": {name: ["hub.view_task", …] or "all"}}
 
-The password of staff is their name with ``-password`` after it; giving it again sets what they may.
+Staff have the password ``staff-password``; giving them again sets what they may; null: no
+longer staff.
 
 One process for all of them, where a ``createclient`` each would take a second a client.
 """
@@ -16,6 +17,7 @@ import django
 
 django.setup()
 
+from django.contrib.auth.hashers import make_password  # noqa: E402
 from django.contrib.auth.models import Permission as Permission_  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.contrib.contenttypes.models import ContentType  # noqa: E402
@@ -38,22 +40,23 @@ def change(changes: dict[str, Any]) -> dict[str, str]:
     Key.objects.filter(client__name__in=changes.get("expire", ())).update(expires_at=timezone.now())
     for name in changes.get("disable", ()):
         services.client_disable(client=Client.objects.get(name=name))
-    for name, permissions in changes.get("staff", {}).items():
-        _staff(name, permissions)
+    if staff := changes.get("staff"):
+        password = make_password("staff-password")  # once: it takes a while on purpose
+        for name, permissions in staff.items():
+            _staff(name, permissions, password)
     return {
         name: services.client_create(name=name, **rights)[1]
         for name, rights in changes.get("create", {}).items()
     }
 
 
-def _staff(name: str, permissions: Any) -> None:
+def _staff(name: str, permissions: Any, password: str) -> None:
     user, _ = User.objects.get_or_create(username=name)
-    user.is_staff, user.is_superuser = True, permissions == "all"
-    if not user.has_usable_password() or not user.password:
-        user.set_password(f"{name}-password")
+    user.is_staff, user.is_superuser = permissions is not None, permissions == "all"
+    user.password = user.password or password
     user.save()
     granted = []
-    for permission in permissions if permissions != "all" else ():
+    for permission in permissions if isinstance(permissions, list) else ():
         app, codename = permission.split(".")
         content_type = ContentType.objects.filter(app_label=app).first()
         found = Permission_.objects.filter(content_type__app_label=app, codename=codename).first()

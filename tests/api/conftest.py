@@ -72,10 +72,22 @@ def operator(hub: HubProcess) -> Api:
     return Api.of(hub, "operator")
 
 
+class Staff(dict[str, Api]):
+    """Everybody of the staff, signed in when they are first needed."""
+
+    def __init__(self, hub: HubProcess) -> None:
+        super().__init__()
+        self._hub = hub
+
+    def __missing__(self, name: str) -> Api:
+        self[name] = signed_in(self._hub, name)
+        return self[name]
+
+
 @pytest.fixture(scope="session")
-def staff(hub: HubProcess) -> dict[str, Api]:
-    """Everybody of the staff, signed in."""
-    return {name: signed_in(hub, name) for name in STAFF}
+def staff(hub: HubProcess) -> Staff:
+    """Who of the staff asks."""
+    return Staff(hub)
 
 
 Answering = Callable[[dict[str, Any]], dict[str, Any]]
@@ -100,4 +112,3 @@ async def service(
             yield peer
         finally:
             working.cancel()
-

@@ -110,7 +110,7 @@ def signed_in(hub: HubProcess, name: str) -> Api:
     api = Api(hub)
     form = api.get("/admin/login/")
     token = _cookie(form, "csrftoken")
-    fields = {"username": name, "password": f"{name}-password", "csrfmiddlewaretoken": token}
+    fields = {"username": name, "password": "staff-password", "csrfmiddlewaretoken": token}
     done = api.call(
         "POST",
         "/admin/login/?next=/admin/",

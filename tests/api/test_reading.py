@@ -10,6 +10,7 @@ from hub.api.bodies import MAX_BODY
 from tests.api.conftest import Start, service
 from tests.api.http import Api
 from tests.hub_process import HubProcess
+from tests.peers import V1Peer
 
 #: JSON that a parser and a printer would change.
 ODD = [
@@ -38,10 +39,11 @@ def noun() -> str:
 @pytest.mark.parametrize("body", ODD)
 async def test_bodies_are_told_byte_for_byte(hub: HubProcess, web: Api, body: bytes) -> None:
     action = f"{noun()}:do"
-    async with service(hub, action, lambda _: {"event": "start"}) as peer:
+    async with V1Peer(hub.url, "a", hub.keys["a"]) as peer:
+        await peer.request("sub", action=action)
         sent = b'{"action":"%s","payload":%s,"startTimeout":30000}' % (action.encode(), body)
         task = (await asyncio.to_thread(web.post, "tasks/", sent)).json["taskId"]
-        await peer.task_until(task, "start")
+        await peer.task_until(task, "init")
         told = b'{"cmd":"pub","event":"success","eventId":"%s","taskId":"%s","result":%s}'
         await peer.send(told % (uuid.uuid4().hex.encode(), task.encode(), body))
         await peer.task_until(task, "end")
@@ -162,9 +164,11 @@ def test_a_page_of_large_payloads_ends_early(start: Start) -> None:
 
 async def test_events_in_pages(hub: HubProcess, web: Api) -> None:
     action = f"{noun()}:do"
-    async with service(hub, action, lambda _: {"event": "update", "update": 1}) as peer:
-        task = await asyncio.to_thread(web.publish, action, startTimeout=30_000)
-        await peer.task_until(task, "update")
+    async with V1Peer(hub.url, "a", hub.keys["a"]) as peer:
+        await peer.request("sub", action=action)
+        task = await asyncio.to_thread(lambda: web.publish(action, startTimeout=30_000))
+        await peer.task_until(task, "init")
+        await peer.event(task, "update", update=1)
         await peer.event(task, "fail", reason={"why": "no"})
         await peer.task_until(task, "end")
     pages = list(web.walk(f"tasks/{task}/events/", "events", limit=2))
@@ -212,7 +216,8 @@ async def test_figures(hub: HubProcess, web: Api, operator: Api) -> None:
 
 async def test_connections_and_clients(hub: HubProcess, web: Api, staff: dict[str, Api]) -> None:
     action = f"{noun()}:do"
-    async with service(hub, action, lambda _: {"event": "start"}, name="b") as peer:
+    async with V1Peer(hub.url, "b", hub.keys["b"]) as peer:
+        await peer.request("sub", action=action)
         own = (await asyncio.to_thread(Api.of(hub, "b").get, "connections/")).json["connections"]
         all_ = (await asyncio.to_thread(staff["porter"].get, "connections/")).json["connections"]
         (one,) = own
