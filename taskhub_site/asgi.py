@@ -9,13 +9,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskhub_site.settings")
 django_application = get_asgi_application()
 
 # Only now: these import models.
+from hub.gateway.bodies import BoundedBodies  # noqa: E402
 from hub.gateway.consumers import HubConsumer  # noqa: E402
 from hub.gateway.health import Health  # noqa: E402
 from hub.gateway.lifespan import lifespan  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": Health(django_application),
+        "http": Health(BoundedBodies(django_application)),
         "websocket": HubConsumer.as_asgi(),
         "lifespan": lifespan,
     }

@@ -1,11 +1,14 @@
 """The limits of the API at their number and one further, and what is told of them."""
 
+import contextlib
+import socket
 from contextlib import ExitStack
 
 from hub.api.throttling import Windows
+from hub.gateway.bodies import LEAST_BYTES
 from tests.api.conftest import Start
 from tests.api.events import EventStream
-from tests.api.http import Api
+from tests.api.http import TIMEOUT_S, Api
 
 NEW = {"startTimeout": 30_000}
 
@@ -60,5 +63,25 @@ def test_streams_of_a_client(start: Start) -> None:
                 break
 
 
-def test_streams_at_a_time() -> None:
-    """Held by ``test_streams_of_a_client``, on the same hub."""
+def test_no_body_is_kept_that_is_too_long_for_anybody(start: Start) -> None:
+    hub = start()
+    stranger = Api(hub)
+    piece = b"x" * 65_536
+    pieces = LEAST_BYTES // len(piece)
+
+    def send(count: int, *, chunked: bool) -> int:
+        with socket.create_connection(("127.0.0.1", hub.port), TIMEOUT_S) as peer:
+            size = f"Content-Length: {count * len(piece)}"
+            kind = "Transfer-Encoding: chunked" if chunked else size
+            head = f"POST /api/v1/tasks/ HTTP/1.1\r\nHost: localhost\r\n{kind}\r\n\r\n"
+            with contextlib.suppress(OSError):  # it is cut off, which is the point
+                peer.sendall(head.encode())
+                for _ in range(count):
+                    peer.sendall(b"10000\r\n%s\r\n" % piece if chunked else piece)
+                peer.sendall(b"0\r\n\r\n" if chunked else b"")
+            return int(peer.recv(12).split()[1])
+
+    for chunked in (False, True):
+        assert send(pieces, chunked=chunked) == 401
+        assert send(pieces + 1, chunked=chunked) == 413
+    assert stranger.get("tasks/").status == 401

@@ -3,7 +3,7 @@
 import time
 from typing import Any, Final
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -35,6 +35,8 @@ from hub.services import NewTask, Published
 _ONLY_CLIENTS: Final = (
     "A task is published by a client: send its name and key. A session may publish again."
 )
+
+_EXAMPLE: Final = {"action": "email:send", "payload": {"to": "ada@example.org"}}
 
 
 class TaskList(ApiView):
@@ -93,6 +95,7 @@ class TaskList(ApiView):
             ),
         ],
         request=NewTaskSerializer,
+        examples=[OpenApiExample("A task", value=_EXAMPLE, request_only=True)],
         responses=answers(
             {200: TaskDetailSerializer, 201: TaskDetailSerializer, 202: TaskDetailSerializer},
             409,
