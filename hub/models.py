@@ -82,8 +82,12 @@ class Task(models.Model):
             # look at tasks one by one (hub/selectors/walk.py).
             models.Index(fields=["action", "id"], name="task_action"),
             models.Index(fields=["publisher", "id"], name="task_publisher"),
+            # With the outcome in it: SQLite asks a row for what its index does not hold, even when
+            # it cannot be otherwise.
             models.Index(
-                fields=["id"], condition=Q(outcome=TaskState.FAIL.value), name="task_failed"
+                fields=["outcome", "id"],
+                condition=Q(outcome=TaskState.FAIL.value),
+                name="task_failed",
             ),
         ]
         constraints: ClassVar = [

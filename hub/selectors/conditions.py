@@ -88,7 +88,7 @@ def _rest(wanted: TaskFilter) -> Iterator[Sql]:
         yield covers(wanted.actions)
     if wanted.publisher is not None and not storable(wanted.publisher):
         yield NEVER
-    if wanted.states or wanted.outcomes:
+    if (wanted.states or wanted.outcomes) and not _outcome_failed(wanted):
         states = one_of("t.state", sorted(map(str, wanted.states)))
         yield any_of([states, one_of("t.outcome", sorted(map(str, wanted.outcomes)))])
     if wanted.open is False:
@@ -116,9 +116,12 @@ def _only_open(wanted: TaskFilter) -> bool:
 
 
 def _only_failed(wanted: TaskFilter) -> bool:
-    return wanted.reason is not None or (
-        wanted.outcomes == {TaskState.FAIL} and wanted.states <= {TaskState.FAIL}
-    )
+    return wanted.reason is not None or _outcome_failed(wanted)
+
+
+def _outcome_failed(wanted: TaskFilter) -> bool:
+    """Outcome ``fail``, which the state of that name has too, and nothing else will do."""
+    return wanted.outcomes == {TaskState.FAIL} and wanted.states <= {TaskState.FAIL}
 
 
 def covers(patterns: Collection[str]) -> Sql:
@@ -128,8 +131,14 @@ def covers(patterns: Collection[str]) -> Sql:
         return ALWAYS
     needed = sorted(p for p in known if known.isdisjoint(patterns_covering(p)[1:]))
     nouns = [pattern for pattern in needed if ":" not in pattern]
-    below = [begins_with("t.action", noun + mark) for noun in nouns for mark in ":/"]
-    return any_of([one_of("t.action", needed), *below])
+    return any_of([one_of("t.action", needed), *map(_below, nouns)])
+
+
+def _below(noun: str) -> Sql:
+    """The action goes on with ``/`` or ``:`` after this noun: between them are the digits only."""
+    action = in_bytes("t.action")
+    text = f"({action} >= %s AND {action} < %s AND ({action} < %s OR {action} >= %s))"
+    return Sql(text, (f"{noun}/", f"{noun};", f"{noun}0", f"{noun}:"))
 
 
 def begins_with(column: str, begin: str) -> Sql:
@@ -216,10 +225,12 @@ def _keys_by_id(begin: str) -> list[int] | None:
     if not storable(begin):
         return []
     if on_postgresql():
-        # By the index of varchar_pattern_ops that Django makes beside a unique one.
+        # By the index of varchar_pattern_ops that Django makes beside a unique one, and in its
+        # order: else it may choose to walk through the table until it has found enough.
         condition = Sql("t.task_id LIKE %s ESCAPE '!'", (f"{_literal(begin)}%",))
+        order = " ORDER BY t.task_id USING ~<~"
     else:
-        condition = begins_with("t.task_id", begin)
-    text = f"SELECT t.id FROM hub_task t WHERE {condition.text} LIMIT %s"  # noqa: S608
+        condition, order = begins_with("t.task_id", begin), ""
+    text = f"SELECT t.id FROM hub_task t WHERE {condition.text}{order} LIMIT %s"  # noqa: S608
     found = rows(Sql(text, (*condition.parameters, MOST_IDS + 1)))
     return None if len(found) > MOST_IDS else [int(str(key)) for (key,) in found]

@@ -17,8 +17,10 @@ from hub.selectors.times import SLACK_MS, first_key_at
 
 #: Tasks looked at in one step; all together in one walk. The first are few: most pages are full
 #: after them.
-WINDOWS = (1_000, 4_000, 15_000)
-#: No further step after this: to look through reasons of a megabyte takes its time.
+WINDOWS = (500, 1_000, 1_500, 2_000, 3_000, 4_000, 4_000, 4_000)
+#: Of the entries of an index so many times fewer: their tasks lie apart, neighbours by key do not.
+APART = 4
+#: No further step after this: a hundred patterns, or reasons of a megabyte, take their time.
 BUDGET_S = 0.03
 
 
@@ -61,28 +63,30 @@ class Walk:
         after: int = 0,
         before: int | None = None,
     ) -> None:
+        self._began = time.monotonic()
         found = conditions_of(wanted, viewer)
         self._sources, self._rest = found.sources, found.rest
-        self._low, self._high = _between(wanted, bounded(after), before)
+        self._low, self._high = _between(wanted, after, before)
 
     def windows(self) -> Iterator[Window]:
         """Stretches to look at, each below the one before, until the end or far enough."""
         if len(self._sources) == 1 and self._rest is ALWAYS:
             yield Window(self._sources[0], ALWAYS, self._low, self._high, last=True)
             return
-        began, high = time.monotonic(), self._high
+        high = self._high
         for size in WINDOWS:
             window = self._window(high, size)
             yield window
             high = window.low
-            if window.last or time.monotonic() - began > BUDGET_S:
+            if window.last or time.monotonic() - self._began > BUDGET_S:
                 return
 
     def _window(self, high: int, size: int) -> Window:
         """The longest stretch that holds so many entries of one of the sources."""
-        reached = [self._reach(source, high, size) for source in self._sources]
+        along = self._sources if EVERY_TASK in self._sources else (*self._sources, EVERY_TASK)
+        reached = [self._reach(source, high, size) for source in along]
         low = min(reached)
-        source = self._sources[reached.index(low)]
+        source = along[reached.index(low)]
         others = [other.condition for other in self._sources if other is not source]
         return Window(source, all_of([*others, self._rest]), low, high, last=low <= self._low)
 
@@ -94,7 +98,7 @@ class Walk:
             return self._low
         stretch = Sql("t.id >= %s AND t.id < %s", (self._low, high))
         where = all_of([source.condition, stretch])
-        nth = _newest("t.id", source, where, Sql("1 OFFSET %s", (size - 1,)))
+        nth = _newest("t.id", source, where, Sql("1 OFFSET %s", (max(1, size // APART) - 1,)))
         found = first_number(nth)
         return self._low if found is None else found
 
@@ -128,7 +132,7 @@ def _newest_below(key: int) -> int | None:
 
 def _between(wanted: TaskFilter, after: int, before: int | None) -> tuple[int, int]:
     """The keys in question: from the first on, below the second."""
-    low, high = after + 1, LARGEST if before is None else bounded(before)
+    low, high = bounded(after + 1), LARGEST if before is None else bounded(before)
     if wanted.since is not None:
         low = max(low, first_key_at(wanted.since - SLACK_MS))
     if wanted.until is not None:
