@@ -16,7 +16,7 @@ from hub.journal.reader import Reader
 INTERVAL_S = 2.0
 #: Tasks in one step. When more have ended, as at a first start over an old history, the next step
 #: follows after the pause, which leaves the disk to others.
-STEP = 20_000
+STEP = 10_000
 PAUSE_S = 0.05
 
 
