@@ -15,6 +15,7 @@ from hub.core.errors import Code, Rejection
 from hub.core.inputs import OperatorCancel
 from hub.core.task import Task
 from hub.core.values import HUB, Body, TaskState, Token
+from hub.counts import traffic
 from hub.crossing import GOING_AWAY
 from hub.journal.port import JournalFailed
 from hub.logs import logger
@@ -166,6 +167,7 @@ class Inside:
 
     async def _ask(self, inbox: Inbox, frame: str, *, whatever_size: bool = False) -> None:
         if not whatever_size and len(frame.encode()) > self._max_frame_bytes:
+            traffic.limits["max_frame_bytes"] += 1
             raise Rejection(
                 Code.TOO_BIG,
                 f"This is more than a frame may hold; the limit is {self._max_frame_bytes} bytes.",

@@ -111,7 +111,11 @@ class Pipeline:
 
     def cancel(self, command: OperatorCancel) -> Awaitable[None] | None:
         """An operator ends a task: as ``receive``, for what no frame says."""
-        return None if self._frozen else self._take(command)
+        if self._frozen:
+            return None
+        if (missing := self._decide(command)) is not None:
+            return self._load_and_decide(command, missing)
+        return self._calm()
 
     def receive(self, sink: Sink, text: str) -> Awaitable[None] | None:
         """Take one frame. Never raises.
@@ -133,9 +137,6 @@ class Pipeline:
                 return self._query(sink, command)
             if isinstance(command, Resume):
                 return self._resume(command)
-        return self._take(command)
-
-    def _take(self, command: Command) -> Awaitable[None] | None:
         if (missing := self._decide(command)) is not None:
             return self._load_and_decide(command, missing)
         return self._calm()

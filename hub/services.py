@@ -1,7 +1,8 @@
 """What people and programs without a socket do: publish, cancel, publish again, disconnect.
 
 Each enters the pipeline as a frame does, or as an operator's word. Blocking: call from a thread
-other than the hub's, as Django's views are; each waits until its change is durable.
+other than the hub's, as Django's views are, and not inside a transaction, for which the hub's own
+commit would wait; each waits until its change is durable.
 All raise Rejection (docs/protocol.md §7).
 """
 
@@ -281,7 +282,7 @@ class _Told:
             self.outcome = error.code.value if isinstance(error, Rejection) else "failed"
         log.info(
             "operator_action",
-            action=self._what,
+            what=self._what,
             operator=self._operator,
             outcome=self.outcome,
             **self.more,

@@ -102,6 +102,10 @@ class HubProcess:
         """Take all permissions of these kinds from a client."""
         self._provision({"withdraw": {name: list(kinds)}})
 
+    def superuser(self, name: str, password: str) -> None:
+        """A person who may do everything in the admin."""
+        self._provision({"superusers": {name: password}})
+
     def revoke(self, name: str) -> None:
         """Revoke all keys of a client."""
         self._provision({"revoke": [name]})

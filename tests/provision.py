@@ -1,7 +1,8 @@
 """Changes clients in a hub's database, as JSON on standard input says; prints ``{name: key}``.
 
     {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name],
-     "expire": [name], "disable": [name], "staff": {name: ["hub.view_task", …] or "all"}}
+     "expire": [name], "disable": [name], "staff": {name: ["hub.view_task", …] or "all"},
+     "superusers": {name: password}}
 
 Staff have the password ``staff-password``; giving them again sets what they may; null: no
 longer staff.
@@ -44,6 +45,8 @@ def change(changes: dict[str, Any]) -> dict[str, str]:
         password = make_password("staff-password")  # once: it takes a while on purpose
         for name, permissions in staff.items():
             _staff(name, permissions, password)
+    for name, password in changes.get("superusers", {}).items():
+        User.objects.create_superuser(name, password=password)
     return {
         name: services.client_create(name=name, **rights)[1]
         for name, rights in changes.get("create", {}).items()

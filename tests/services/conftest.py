@@ -3,7 +3,9 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ from django.db import connection
 from hub import runtime as hub_runtime
 from hub.conf import hub_settings
 from hub.core.access import Access, access
+from hub.core.errors import Code, Rejection
 from hub.core.presence import Presence
 from hub.core.values import Token
 from hub.journal.sqlite import SqliteJournal
@@ -132,6 +135,22 @@ class HubHere:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+
+def eventually(condition: Callable[[], object], timeout: float = TIMEOUT_S) -> None:
+    """Wait until this holds, in a thread of its own."""
+    until = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.005)
+
+
+@contextmanager
+def refused(code: Code) -> Iterator["pytest.ExceptionInfo[Rejection]"]:
+    """What is done here is refused with this code."""
+    with pytest.raises(Rejection) as caught:
+        yield caught
+    assert caught.value.code is code, caught.value
 
 
 @pytest.fixture
