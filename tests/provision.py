@@ -21,7 +21,6 @@ django.setup()
 from django.contrib.auth.hashers import make_password  # noqa: E402
 from django.contrib.auth.models import Permission as Permission_  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
-from django.contrib.contenttypes.models import ContentType  # noqa: E402
 from django.core.management import call_command  # noqa: E402  (models need the line above)
 from django.utils import timezone  # noqa: E402
 
@@ -61,14 +60,8 @@ def _staff(name: str, permissions: Any, password: str) -> None:
     granted = []
     for permission in permissions if isinstance(permissions, list) else ():
         app, codename = permission.split(".")
-        content_type = ContentType.objects.filter(app_label=app).first()
-        found = Permission_.objects.filter(content_type__app_label=app, codename=codename).first()
-        granted.append(
-            found
-            or Permission_.objects.create(
-                content_type=content_type, codename=codename, name=codename
-            )
-        )
+        found = Permission_.objects.get(content_type__app_label=app, codename=codename)
+        granted.append(found)
     user.user_permissions.set(granted)
 
 

@@ -10,11 +10,19 @@ from hub.selectors.bodies import BodyRow, bodies_of, body_texts
 from hub.selectors.tasks import TaskRow
 
 #: Bytes of bodies in one document. A page ends before the task that would exceed it.
-MAX_DOCUMENT: Final = 4 * 1024 * 1024
+MAX_DOCUMENT: Final = 2 * 1024 * 1024
 #: A longer body is told by its size only; it has an address of its own.
-MAX_BODY: Final = 2 * 1024 * 1024
+MAX_BODY: Final = 1024 * 1024
 
 Bodies = dict[int, dict[str, Any]]
+
+
+def with_bodies(told: Sequence[dict[str, Any]], keys: Sequence[int], bodies: Bodies) -> list[Any]:
+    """Documents with the bodies that belong to their keys.
+
+    Copies: a serializer keeps what it has told until Python looks for cycles, and bodies are large.
+    """
+    return [{**one, **bodies.get(key, {})} for one, key in zip(told, keys, strict=True)]
 
 
 def wanted_bodies(

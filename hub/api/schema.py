@@ -5,7 +5,10 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerFieldExtension,
+)
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import OpenApiResponse
 
@@ -76,6 +79,17 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
             "name": "sessionid",
             "description": "Of the admin; what writes sends X-CSRFToken too.",
         }
+
+
+class WordsSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Words with commas between them, as a pattern."""
+
+    target_class = "hub.api.queries.WordsField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Any:  # noqa: ARG002
+        """Part of OpenApiSerializerFieldExtension."""
+        word = f"({'|'.join(self.target.words)})"
+        return {"type": "string", "pattern": f"^{word}(,{word})*$"}
 
 
 @cache

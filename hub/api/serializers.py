@@ -63,7 +63,7 @@ def _choice(words: Any, **more: Any) -> serializers.ChoiceField:
 
 
 class TaskSerializer(CamelSerializer):
-    """A task. ``context["bodies"]``: key → what was asked for of its bodies."""
+    """A task; its bodies are added by ``hub.api.bodies.with_bodies``."""
 
     task_id = serializers.CharField()
     action = serializers.CharField()
@@ -96,11 +96,6 @@ class TaskSerializer(CamelSerializer):
         required=False, help_text="Bytes; in place of a reason too large for this document."
     )
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Part of Serializer."""
-        told: dict[str, Any] = super().to_representation(instance)
-        return {**told, **self.context.get("bodies", {}).get(instance.key, {})}
-
 
 class ParticipantSerializer(CamelSerializer):
     """One participant's part in a task."""
@@ -121,7 +116,7 @@ class TaskDetailSerializer(TaskSerializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Part of Serializer."""
-        told = super().to_representation(instance)
+        told: dict[str, Any] = super().to_representation(instance)
         parts = ParticipantSerializer(self.context["participants"], many=True).data
         return told | {"participants": parts}
 
@@ -162,11 +157,6 @@ class EventSerializer(CamelSerializer):
     result = AnyJsonField(required=False)
     reason = AnyJsonField(required=False)
     body_size = serializers.IntegerField(source="size", help_text="Bytes of its body; 0: none.")
-
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Part of Serializer; ``context["bodies"]``: seq → name and value of the body."""
-        told: dict[str, Any] = super().to_representation(instance)
-        return {**told, **self.context.get("bodies", {}).get(instance.seq, {})}
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """``update`` is also a method of serializers: the field is added by name."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from hub import runtime as hub_runtime
+from hub.api.bodies import with_bodies
 from hub.api.callers import Caller
 from hub.api.events import read_events, sees_bodies
 from hub.api.problems import Refused
@@ -136,7 +137,8 @@ class Stream:
         events, bodies, more = read_events(
             self.key, self.from_seq, BATCH, bodies=sees_bodies(self.caller)
         )
-        told: Any = EventSerializer(events, many=True, context={"bodies": bodies}).data
+        told: Any = EventSerializer(events, many=True).data
+        told = with_bodies(told, [event.seq for event in events], bodies)
         found = [(row.seq, _message(one)) for row, one in zip(events, told, strict=True)]
         return found, more
 

@@ -146,7 +146,7 @@ def test_pages_give_everything_once_newest_first(web: Api, operator: Api) -> Non
 def test_a_page_of_large_payloads_ends_early(start: Start) -> None:
     hub = start(TASKHUB_MAX_FRAME_BYTES=str(8 * MAX_BODY))
     web = Api.of(hub, "web")
-    sizes = [1_500_000, 1_500_000, 1_500_000, MAX_BODY + 10, 10]
+    sizes = [700_000, 700_000, 700_000, MAX_BODY + 10, 10]
     for size in sizes:
         web.publish("large:do", "x" * (size - 2), startTimeout=30_000)
     pages = list(web.walk("tasks/", "tasks", include="payload"))

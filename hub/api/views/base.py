@@ -1,18 +1,23 @@
 """What all endpoints share: who may ask, how errors look, which headers an answer has."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
+import msgspec
+from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from hub.api.media import JSON
 from hub.api.throttling import Quota, tell_quota
+
+#: Bytes of a document from which on it is not kept.
+LARGE: Final = 65_536
 
 
 class ApiView(APIView):
@@ -23,6 +28,13 @@ class ApiView(APIView):
     http_method_names = ["get", "head", "post"]
     #: set by the throttle
     quota: Quota | None = None
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Part of APIView, which lets go of the response: it may be large, and the view is in a
+        cycle with its request."""
+        response = super().dispatch(request, *args, **kwargs)
+        del self.response
+        return response
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Part of APIView: the headers of every answer."""
@@ -35,15 +47,34 @@ class ApiView(APIView):
         return response
 
 
+class Document(HttpResponse):
+    """JSON, forgotten once it has been sent.
+
+    Django keeps the response of each request in a cycle with its tasks until Python looks for
+    cycles, which the hub has it do seldom: an export by pages would pile up.
+    """
+
+    def close(self) -> None:
+        """Part of HttpResponse."""
+        super().close()
+        if len(self.content) > LARGE:
+            self.content = b""
+
+
+def json_response(data: Any, status: int = 200) -> HttpResponse:
+    """A document as an answer; not REST framework's, which is in a cycle with itself."""
+    return Document(msgspec.json.encode(data), status=status, content_type=JSON)
+
+
 def page_response(
     request: Request, data: dict[str, Any], following: dict[str, str] | None
-) -> Response:
+) -> HttpResponse:
     """A page with its ``next`` as a field and as a ``Link``; None: it is the last one."""
     address = None
     if following is not None:
         query = {**request.query_params.dict(), **following}
         address = request.build_absolute_uri(f"{request.path}?{urlencode(query)}")
-    response = Response({**data, "next": address})
+    response = json_response({**data, "next": address})
     if address is not None:
         response["Link"] = f'<{address}>; rel="next"'
     return response

@@ -3,15 +3,14 @@
 from collections.abc import AsyncIterator, Collection
 from typing import Any, Final
 
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from hub import services
-from hub.api.bodies import read_bodies, wanted_bodies
+from hub.api.bodies import read_bodies, wanted_bodies, with_bodies
 from hub.api.callers import CANCEL_TASK, PUBLISH_TASK, VIEW_PAYLOAD, VIEW_TASK, Caller, caller_of
 from hub.api.events import read_events, sees_bodies
 from hub.api.media import JSON, body_of, rules
@@ -26,7 +25,7 @@ from hub.api.serializers import (
     TaskDetailSerializer,
 )
 from hub.api.threads import threaded
-from hub.api.views.base import ApiView, page_response
+from hub.api.views.base import ApiView, json_response, page_response
 from hub.core.access import Access
 from hub.core.errors import Code
 from hub.core.values import TaskState
@@ -57,8 +56,9 @@ def task_document(request: Request, task_id: str, include: Collection[str] | Non
     caller = caller_of(request)
     row = find(caller, task_id)
     _, bodies = read_bodies([row], wanted_bodies(include, caller, OUTCOME))
-    context = {"bodies": bodies, "participants": tasks.task_participants(row.key, body_limit=0)}
-    return TaskDetailSerializer(row, context=context).data
+    context = {"participants": tasks.task_participants(row.key, body_limit=0)}
+    told = TaskDetailSerializer(row, context=context).data
+    return {**told, **bodies.get(row.key, {})}
 
 
 class TaskDetail(ApiView):
@@ -73,10 +73,10 @@ class TaskDetail(ApiView):
         parameters=[IncludeQuery],
         responses=answers({200: TaskDetailSerializer}, 404),
     )
-    def get(self, request: Request, task_id: str) -> Response:
+    def get(self, request: Request, task_id: str) -> HttpResponse:
         """The task as it stands."""
         query = read_query(request, IncludeQuery)
-        return Response(task_document(request, task_id, query.get("include")))
+        return json_response(task_document(request, task_id, query.get("include")))
 
 
 class _TaskBody(ApiView):
@@ -152,14 +152,15 @@ class TaskEvents(ApiView):
         parameters=[EventsQuery],
         responses=answers({200: EventPageSerializer}, 404),
     )
-    def get(self, request: Request, task_id: str) -> Response:
+    def get(self, request: Request, task_id: str) -> HttpResponse:
         """A page of events."""
         caller, query = caller_of(request), read_query(request, EventsQuery)
         row = find(caller, task_id)
         events, bodies, more = read_events(
             row.key, query["from"], query.get("limit", PAGE), bodies=sees_bodies(caller)
         )
-        told: Any = EventSerializer(events, many=True, context={"bodies": bodies}).data
+        told: Any = EventSerializer(events, many=True).data
+        told = with_bodies(told, [event.seq for event in events], bodies)
         following = {"from": str(events[-1].seq + 1)} if more and events else None
         return page_response(request, {"events": told}, following)
 
@@ -182,7 +183,7 @@ class TaskCancel(ApiView):
         request=CancelSerializer,
         responses=answers({200: TaskDetailSerializer}, 404, 409, 413, 415, 503),
     )
-    def post(self, request: Request, task_id: str) -> Response:
+    def post(self, request: Request, task_id: str) -> HttpResponse:
         """Cancel, and tell the task as it then stands."""
         read_query(request, NoQuery)
         caller = caller_of(request)
@@ -190,7 +191,7 @@ class TaskCancel(ApiView):
         reason = read_reason(body_of(request), rules())
         _only_its_publisher(caller, row)
         services.task_cancel(task_id=row.task_id, by=caller.by, reason=reason)
-        return Response(task_document(request, task_id))
+        return json_response(task_document(request, task_id))
 
 
 class TaskAgain(ApiView):
@@ -208,7 +209,7 @@ class TaskAgain(ApiView):
         request=None,
         responses=answers({201: TaskDetailSerializer}, 404, 409, 413, 415, 503),
     )
-    def post(self, request: Request, task_id: str) -> Response:
+    def post(self, request: Request, task_id: str) -> HttpResponse:
         """Publish again, and tell the new task."""
         read_query(request, NoQuery)
         if "Idempotency-Key" in request.headers:
@@ -216,6 +217,6 @@ class TaskAgain(ApiView):
         caller = caller_of(request)
         row = find(caller, task_id)
         new = services.task_publish_again(task_id=row.task_id, by=caller.by)
-        response = Response(task_document(request, new), status=201)
+        response = json_response(task_document(request, new), status=201)
         response["Location"] = location(request, new)
         return response

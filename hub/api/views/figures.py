@@ -3,9 +3,9 @@
 import time
 from typing import Any, Final
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from hub.api.callers import VIEW_TASK, Caller, caller_of
 from hub.api.media import rules
@@ -27,7 +27,7 @@ from hub.api.serializers import (
     StatsSerializer,
     iso,
 )
-from hub.api.views.base import ApiView
+from hub.api.views.base import ApiView, json_response
 from hub.core.access import is_action
 from hub.core.errors import Code
 from hub.selectors import stats
@@ -69,7 +69,7 @@ class ActionList(ApiView):
         parameters=[ActionsQuery],
         responses=answers({200: ActionListSerializer}),
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """All actions of the window."""
         query = read_query(request, ActionsQuery)
         since, until = window(query, now())
@@ -80,7 +80,7 @@ class ActionList(ApiView):
                 since=since, until=until, patterns=patterns, points=1, limit=MAX_ACTIONS
             )
         told: Any = ActionSerializer(found, many=True).data
-        return Response({**_span(since, until), "actions": told})
+        return json_response({**_span(since, until), "actions": told})
 
 
 class ActionDetail(ApiView):
@@ -94,7 +94,7 @@ class ActionDetail(ApiView):
         parameters=[ActionDetailQuery],
         responses=answers({200: ActionDetailSerializer}, 404),
     )
-    def get(self, request: Request, action: str) -> Response:
+    def get(self, request: Request, action: str) -> HttpResponse:
         """The figures of the action, and its buckets."""
         query = read_query(request, ActionDetailQuery)
         since, until = window(query, now())
@@ -111,7 +111,7 @@ class ActionDetail(ApiView):
         buckets = stats.throughput(since=since, until=until, width_ms=width, patterns=(action,))
         told: Any = ActionSerializer(one).data
         told_buckets: Any = BucketSerializer(buckets, many=True).data
-        return Response({**told, **_span(since, until), "buckets": told_buckets})
+        return json_response({**told, **_span(since, until), "buckets": told_buckets})
 
 
 class Stats(ApiView):
@@ -126,7 +126,7 @@ class Stats(ApiView):
         parameters=[StatsQuery],
         responses=answers({200: StatsSerializer}),
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """Buckets, empty ones included."""
         query = read_query(request, StatsQuery)
         since, until = window(query, now())
@@ -138,4 +138,4 @@ class Stats(ApiView):
             )
         found = stats.throughput(since=since, until=until, width_ms=width, patterns=patterns)
         told: Any = BucketSerializer(found, many=True).data
-        return Response({**_span(since, until), "buckets": told})
+        return json_response({**_span(since, until), "buckets": told})

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from credentials import selectors as credentials
 from hub.api.callers import VIEW_CLIENT, VIEW_CONNECTION, ClientCaller, caller_of
@@ -16,7 +16,7 @@ from hub.api.serializers import (
     ConnectionListSerializer,
     ConnectionSerializer,
 )
-from hub.api.views.base import ApiView, page_response
+from hub.api.views.base import ApiView, json_response, page_response
 from hub.selectors import connections
 
 
@@ -32,7 +32,7 @@ class ClientList(ApiView):
         parameters=[ClientQuery],
         responses=answers({200: ClientListSerializer}),
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """A page of clients by name."""
         caller, query = caller_of(request), read_query(request, ClientQuery)
         limit = query.get("limit", PAGE)
@@ -67,7 +67,7 @@ class ConnectionList(ApiView):
         parameters=[ConnectionQuery],
         responses=answers({200: ConnectionListSerializer}),
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """All of them: there are as many as the hub holds open."""
         caller, query = caller_of(request), read_query(request, ConnectionQuery)
         asked = query.get("client")
@@ -77,4 +77,4 @@ class ConnectionList(ApiView):
         else:
             found = connections.connections(client=own or asked)
         told: Any = ConnectionSerializer(found, many=True).data
-        return Response({"connections": told})
+        return json_response({"connections": told})

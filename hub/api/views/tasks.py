@@ -3,13 +3,13 @@
 import time
 from typing import Any, Final
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from hub import services
-from hub.api.bodies import read_bodies, wanted_bodies
+from hub.api.bodies import read_bodies, wanted_bodies, with_bodies
 from hub.api.callers import PUBLISH_TASK, VIEW_PAYLOAD, VIEW_TASK, caller_of
 from hub.api.cursors import cursor_of
 from hub.api.idempotency import ids_of
@@ -24,7 +24,7 @@ from hub.api.serializers import (
     TaskSerializer,
     iso,
 )
-from hub.api.views.base import ApiView, page_response
+from hub.api.views.base import ApiView, json_response, page_response
 from hub.api.views.details import location, task_document
 from hub.api.waiting import Wait, wait_of
 from hub.core.access import Access
@@ -54,7 +54,7 @@ class TaskList(ApiView):
         parameters=[TaskQuery],
         responses=answers({200: TaskPageSerializer}),
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """A page of tasks."""
         caller, query = caller_of(request), read_query(request, TaskQuery)
         names = wanted_bodies(query.get("include"), caller)
@@ -71,7 +71,8 @@ class TaskList(ApiView):
         cut = fitting < len(page.tasks)
         if cut:
             after = shown[-1].key
-        told: Any = TaskSerializer(shown, many=True, context={"bodies": bodies}).data
+        told: Any = TaskSerializer(shown, many=True).data
+        told = with_bodies(told, [task.key for task in shown], bodies)
         searched_to = None if cut or page.searched_to is None else iso(page.searched_to)
         data = {"tasks": told, "searchedTo": searched_to}
         return page_response(request, data, {"cursor": cursor_of(after)} if after else None)
@@ -104,7 +105,7 @@ class TaskList(ApiView):
             503,
         ),
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Publish, and wait for the end if that is wished."""
         by = caller_of(request).by
         if not isinstance(by, Access):
@@ -129,12 +130,12 @@ class TaskList(ApiView):
         return _told(request, published, wait, waited=waited)
 
 
-def _told(request: Request, published: Published, wait: Wait, *, waited: bool) -> Response:
+def _told(request: Request, published: Published, wait: Wait, *, waited: bool) -> HttpResponse:
     """``waited``: as long as was wished; a hub with too many who wait answers at once."""
     status = 200 if published.repeated else 201
     if wait.seconds and not published.ended:
         status = 202
-    response = Response(task_document(request, published.task_id), status=status)
+    response = json_response(task_document(request, published.task_id), status=status)
     response["Location"] = location(request, published.task_id)
     if wait.preferred and wait.seconds and waited:
         response["Preference-Applied"] = f"wait={wait.seconds}"
