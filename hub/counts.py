@@ -157,6 +157,8 @@ class Traffic:
         self.accepted: Counter[str] = Counter()
         #: handshakes that were refused, by reason
         self.refused: Counter[str] = Counter()
+        #: pages of the dashboard that are kept up to date
+        self.live = 0
         self.bytes_out = 0
         #: connections that the hub closed, by close code
         self.closed: Counter[int] = Counter()

@@ -220,6 +220,25 @@ class Connection(models.Model):
         return f"{self.client} {self.address}"
 
 
+class Again(models.Model):
+    """A task that was published again: the new one, and the one whose content it has."""
+
+    #: of the new task
+    task_id = models.CharField("task id", max_length=64, primary_key=True)
+    #: ``taskId`` of the old one
+    of = models.CharField(max_length=64, db_index=True)
+    #: login name, or the name of a client
+    by = models.CharField(max_length=150)
+    at = models.BigIntegerField(db_index=True)
+
+    class Meta:
+        db_table = "hub_again"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.task_id} of {self.of}"
+
+
 class Rollup(models.Model):
     """How many tasks ended in one minute or hour, alike in what is named here.
 
@@ -244,25 +263,6 @@ class Rollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.n} {self.action} {self.outcome}"
-
-
-class Again(models.Model):
-    """A task that was published again: the new one, and the one whose content it has."""
-
-    #: of the new task
-    task_id = models.CharField("task id", max_length=64, primary_key=True)
-    #: ``taskId`` of the old one
-    of = models.CharField(max_length=64, db_index=True)
-    #: login name, or the name of a client
-    by = models.CharField(max_length=150)
-    at = models.BigIntegerField(db_index=True)
-
-    class Meta:
-        db_table = "hub_again"
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.task_id} of {self.of}"
 
 
 class HubMeta(models.Model):

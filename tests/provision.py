@@ -2,10 +2,13 @@
 
     {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name],
      "expire": [name], "disable": [name], "staff": {name: ["hub.view_task", …] or "all"},
-     "superusers": {name: password}}
+     "superusers": {name: password}, "users": {login: permissions}}
 
 Staff have the password ``staff-password``; giving them again sets what they may; null: no
 longer staff.
+
+A user's "key" is the cookie of a session; of the permissions, which are code names of the hub's
+models, ``*`` makes a superuser. Nobody's password can be guessed but that of ``admin``: ``secret``.
 
 One process for all of them, where a ``createclient`` each would take a second a client.
 """
@@ -18,10 +21,11 @@ import django
 
 django.setup()
 
-from django.contrib.auth.hashers import make_password  # noqa: E402
-from django.contrib.auth.models import Permission as Permission_  # noqa: E402
+from django.contrib.auth.hashers import make_password  # noqa: E402  (models need it)
+from django.contrib.auth.models import Permission as Codename  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
-from django.core.management import call_command  # noqa: E402  (models need the line above)
+from django.core.management import call_command  # noqa: E402
+from django.test import Client as Browser  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from credentials import services  # noqa: E402
@@ -46,7 +50,10 @@ def change(changes: dict[str, Any]) -> dict[str, str]:
             _staff(name, permissions, password)
     for name, password in changes.get("superusers", {}).items():
         User.objects.create_superuser(name, password=password)
-    return {
+    sessions = {
+        login: _user(login, permissions) for login, permissions in changes.get("users", {}).items()
+    }
+    return sessions | {
         name: services.client_create(name=name, **rights)[1]
         for name, rights in changes.get("create", {}).items()
     }
@@ -60,9 +67,24 @@ def _staff(name: str, permissions: Any, password: str) -> None:
     granted = []
     for permission in permissions if isinstance(permissions, list) else ():
         app, codename = permission.split(".")
-        found = Permission_.objects.get(content_type__app_label=app, codename=codename)
+        found = Codename.objects.get(content_type__app_label=app, codename=codename)
         granted.append(found)
     user.user_permissions.set(granted)
+
+
+def _user(login: str, permissions: list[str]) -> str:
+    """A new user, or the same with these permissions; the cookie of a session of theirs."""
+    user, new = User.objects.get_or_create(username=login)
+    if new:
+        user.set_password("secret" if login == "admin" else None)
+    user.is_superuser = user.is_staff = "*" in permissions
+    user.save()
+    user.user_permissions.set(
+        Codename.objects.filter(content_type__app_label="hub", codename__in=permissions)
+    )
+    browser = Browser()
+    browser.force_login(user)
+    return str(browser.cookies["sessionid"].value)
 
 
 if __name__ == "__main__":

@@ -32,18 +32,30 @@ class Observer:
     def __init__(self, feed: "Feed", task: int | None, limit: int) -> None:
         #: the key of the one task it watches; None: all
         self.task = task
-        #: nothing will be told any more: the hub is about to stop
-        self.ended = False
         self._feed = feed
         self._limit = limit
         self._tasks: dict[int, int] = {}
         self._actions: set[str] = set()
         self._overflowed = False
         self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will be told any more: the hub is about to stop."""
+        return self._ended.is_set()
 
     async def changed(self) -> None:
         """Wait until there is something to take, or the feed has ended."""
         await self._changed.wait()
+
+    async def end(self) -> None:
+        """Wait until the feed ends."""
+        await self._ended.wait()
+
+    def wake(self) -> None:
+        """Have ``changed`` return, whether anything has changed or not."""
+        self._changed.set()
 
     def take(self) -> Changes:
         """Everything since the last time."""
@@ -74,9 +86,9 @@ class Observer:
         if events[0].kind is _INIT or last.kind is _END:
             self._actions.add(action)  # of tasks in the list: bounded as it is
 
-    def end(self) -> None:
+    def tell_end(self) -> None:
         """Wake it for the last time. Called by the feed."""
-        self.ended = True
+        self._ended.set()
         self._changed.set()
 
 
@@ -94,7 +106,7 @@ class Feed:
         """Watch one task by its key, or all; ``limit`` tasks are kept between two takes."""
         observer = Observer(self, task, limit)
         if self._ended:
-            observer.end()
+            observer.tell_end()
             return observer
         self._watching.setdefault(task, {})[observer] = None
         self.observed = True
@@ -119,4 +131,4 @@ class Feed:
         self._ended = True
         for watching in list(self._watching.values()):
             for observer in list(watching):
-                observer.end()
+                observer.tell_end()

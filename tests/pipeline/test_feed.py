@@ -121,10 +121,20 @@ async def test_the_end_wakes_everyone_and_stays() -> None:
     feed.end()
     for watcher in (observer, one, feed.observe()):
         assert watcher.ended
+        await asyncio.wait_for(watcher.end(), 1)
         await asyncio.wait_for(watcher.changed(), 1)
         watcher.take()
         await asyncio.wait_for(watcher.changed(), 1)
         watcher.close()
+
+
+async def test_an_observer_can_be_woken_without_a_change() -> None:
+    observer = Feed().observe()
+    waiting = asyncio.ensure_future(observer.changed())
+    observer.wake()
+    await asyncio.wait_for(waiting, 1)
+    assert observer.take() == changes({})
+    assert not has_news(observer)
 
 
 def test_without_observers_the_router_does_not_call(monkeypatch: pytest.MonkeyPatch) -> None:

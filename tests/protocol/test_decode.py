@@ -14,7 +14,8 @@ from hub.core.errors import ERROR_CLASS, Code, Rejection
 from hub.core.inputs import Command, Get, Init, OperatorCancel, Report, Resume, Subscribe, Watch
 from hub.core.values import EventKind, Token
 from hub.protocol.decode import Rules, decode, text_of
-from hub.protocol.frames import RESUMED_TASKS, USED_FIELDS, Frame, depth
+from hub.protocol.fields import RESUMED_TASKS
+from hub.protocol.frames import USED_FIELDS, Frame, depth
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "frames.json").read_text())
 RULES = msgspec.convert(VECTORS["rules"], Rules)
