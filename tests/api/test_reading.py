@@ -198,7 +198,7 @@ async def test_figures(hub: HubProcess, web: Api, operator: Api) -> None:
             assert answer.json["outcome"] == "success"
     (one,) = operator.get("actions/", action=base).json["actions"]
     assert (one["action"], one["succeeded"], one["failed"]) == (action, 3, 0)
-    assert one["perMinute"] == pytest.approx(3 / 60)
+    assert 0.04 < one["perMinute"] < 0.06  # three in about an hour
     assert 0 <= one["p50"] <= one["p95"]
     detail = operator.get(f"actions/{action}/", width=3600).json
     assert detail | one == detail
