@@ -26,7 +26,6 @@ from hub.api.serializers import (
 )
 from hub.api.threads import threaded
 from hub.api.views.base import ApiView, json_response, page_response
-from hub.core.access import Access
 from hub.core.errors import Code
 from hub.core.values import TaskState
 from hub.protocol.requests import read_reason
@@ -165,12 +164,6 @@ class TaskEvents(ApiView):
         return page_response(request, {"events": told}, following)
 
 
-def _only_its_publisher(caller: Caller, row: TaskRow) -> None:
-    """Raises Refused: others may know of the task, and yet not do this."""
-    if isinstance(caller.by, Access) and caller.by.client != row.publisher:
-        raise Refused(403, Code.FORBIDDEN, "Only the publisher of the task may do this, or staff.")
-
-
 class TaskCancel(ApiView):
     """Cancelling."""
 
@@ -189,7 +182,6 @@ class TaskCancel(ApiView):
         caller = caller_of(request)
         row = find(caller, task_id)
         reason = read_reason(body_of(request), rules())
-        _only_its_publisher(caller, row)
         services.task_cancel(task_id=row.task_id, by=caller.by, reason=reason)
         return json_response(task_document(request, task_id))
 
