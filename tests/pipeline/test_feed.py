@@ -102,9 +102,9 @@ async def test_waiting_ends_with_the_next_event() -> None:
 
 def test_nobody_is_told_of_anything_after_closing() -> None:
     feed = Feed()
-    assert not feed.observed
+    assert [feed.observed] == [False]
     first, second, one = feed.observe(), feed.observe(), feed.observe(task=1)
-    assert feed.observed
+    assert [feed.observed] == [True]
     first.close()
     first.close()
     feed.tell("a:b", (event(1, 1),))
