@@ -110,9 +110,9 @@ def test_nobody_is_told_of_anything_after_closing() -> None:
     feed.tell("a:b", (event(1, 1),))
     assert (has_news(first), has_news(second), has_news(one)) == (False, True, True)
     second.close()
-    assert feed.observed
+    assert [feed.observed] == [True]
     one.close()
-    assert not feed.observed
+    assert [feed.observed] == [False]
     assert feed._watching == {}
 
 
