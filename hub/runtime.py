@@ -20,7 +20,7 @@ from hub.journal.sqlite import SqliteJournal
 from hub.lock import ProcessLock
 from hub.logs import bounded, logger
 from hub.pipeline import Pipeline
-from hub.protocol.frames import Rules
+from hub.protocol.frames import rules_of
 from hub.recovery import CHECK_DISK
 from hub.rollup import Rollups
 from hub.router.local import LocalRouter
@@ -90,7 +90,7 @@ class Runtime:
             engine=engine,
             journal=journal,
             router=LocalRouter(roll),
-            rules=self._rules(),
+            rules=rules_of(limits, strict_actions=self.settings.action_grammar == "strict"),
             max_watches=limits.max_watches,
             clock=self.clock,
             new_id=new_id,
@@ -108,14 +108,6 @@ class Runtime:
             data_dir=str(self.settings.data_dir),
             epoch=self.epoch,
             open_tasks=len(tasks),
-        )
-
-    def _rules(self) -> Rules:
-        return Rules(
-            strict_actions=self.settings.action_grammar == "strict",
-            max_nesting=self.limits.max_nesting,
-            max_start_timeout=self.limits.max_start_timeout_ms,
-            max_end_timeout=self.limits.max_end_timeout_ms,
         )
 
     def _keep_house(self, engine: Engine, roll: Roll) -> None:

@@ -11,7 +11,7 @@ from hub.api.problems import Refused
 from hub.conf import hub_settings
 from hub.core.errors import Code
 from hub.core.values import Body
-from hub.protocol.frames import Rules
+from hub.protocol.frames import Rules, rules_of
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream"
@@ -80,9 +80,4 @@ def body_of(request: Request) -> bytes:
 def rules() -> Rules:
     """What the settings say about bodies, as about frames."""
     settings = hub_settings()
-    return Rules(
-        strict_actions=settings.action_grammar == "strict",
-        max_nesting=settings.limits.max_nesting,
-        max_start_timeout=settings.limits.max_start_timeout_ms,
-        max_end_timeout=settings.limits.max_end_timeout_ms,
-    )
+    return rules_of(settings.limits, strict_actions=settings.action_grammar == "strict")

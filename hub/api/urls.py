@@ -34,6 +34,7 @@ _v1 = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include((_v1, "api"))),
     path("schema/", schema.schema, name="api-schema"),
+    path("asyncapi.json", schema.socket_schema, name="socket-schema"),
     path("docs/", schema.docs, name="api-docs"),
     re_path(r"", Nowhere.as_view()),
 ]

@@ -1,5 +1,6 @@
 """The OpenAPI document: in step with the endpoints, as a machine tries it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -31,6 +32,13 @@ def test_the_schema_is_for_everybody_and_names_every_endpoint(hub: HubProcess) -
         last = path.removeprefix("/api/v1/").replace("{task_id}", "<taskId>")
         last = last.replace("{action}", "<action>")
         assert last in page or f"…/{last.rsplit('/', 2)[1]}/" in page, path
+
+
+def test_the_socket_is_described_too_with_the_bounds_of_this_hub(hub: HubProcess) -> None:
+    document = Api(hub).get("/api/asyncapi.json").json
+    assert document["asyncapi"] == "3.0.0"
+    committed = json.loads((ROOT / "docs" / "asyncapi.json").read_text())
+    assert document["operations"].keys() == committed["operations"].keys()
 
 
 def test_the_page_loads_nothing_from_elsewhere(hub: HubProcess) -> None:
