@@ -178,7 +178,7 @@ def alone() -> Iterator[tuple[TaskFilter, Access | None]]:
     for unended, client in itertools.product((True, False), CLIENTS):
         yield TaskFilter(open=unended, publisher=client), None
         yield TaskFilter(open=unended, service=client), None
-    for pattern, client in itertools.product(PATTERNS, ("web", "nobody")):
+    for pattern, client in itertools.product(PATTERNS, ("x", "nobody")):
         yield TaskFilter(), access(client, sub=[pattern])
         yield TaskFilter(), access(client, watch=[pattern])
     yield TaskFilter(since=BEGIN + 3, until=BEGIN + 20), None
@@ -193,7 +193,7 @@ def subsets(states: tuple[TaskState, ...]) -> list[frozenset[TaskState]]:
 def one_of_each() -> list[MadeUp]:
     """A task of each action, each state, each id and each way to write each reason."""
     failed = {"outcome": TaskState.FAIL, "participants": ("web", "x")}
-    made: list[dict[str, Any]] = [{"action": a, "participants": ("web",)} for a in ACTIONS]
+    made: list[dict[str, Any]] = [{"action": a, "participants": ("x",)} for a in ACTIONS]
     for state, outcome in STATES:
         reason = "null" if outcome is TaskState.FAIL else None
         made.append({"state": state, "outcome": outcome, "reason": reason})
