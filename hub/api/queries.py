@@ -15,7 +15,8 @@ from hub.api.serializers import CamelSerializer
 from hub.core.access import is_pattern
 from hub.core.errors import Code
 from hub.core.values import TaskState
-from hub.protocol.frames import LARGEST_INTEGER, is_id
+from hub.protocol.fields import LARGEST_INTEGER
+from hub.protocol.frames import is_id
 from hub.selectors.tasks import TaskFilter
 
 #: Tasks, events or clients on a page.

@@ -17,7 +17,7 @@ from hub.api.sse import Stream, places
 from hub.api.views.base import ApiView
 from hub.api.views.details import find
 from hub.core.values import TaskState
-from hub.protocol.frames import LARGEST_INTEGER
+from hub.protocol.fields import LARGEST_INTEGER
 
 
 class TaskStream(ApiView):
