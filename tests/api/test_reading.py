@@ -201,7 +201,8 @@ async def test_figures(hub: HubProcess, web: Api, operator: Api) -> None:
     assert 0.04 < one["perMinute"] < 0.06  # three in about an hour
     assert 0 <= one["p50"] <= one["p95"]
     detail = operator.get(f"actions/{action}/", width=3600).json
-    assert detail | one == detail
+    for field in set(one) - {"perMinute"}:  # of an hour that ends a moment later
+        assert detail[field] == one[field]
     assert sum(bucket["succeeded"] for bucket in detail["buckets"]) == 3
     stats = operator.get("stats/", action=base, width=60).json
     assert sum(bucket["succeeded"] for bucket in stats["buckets"]) == 3
