@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import clients, connections, fan_out, servers, tasks
+from benchmarks import clients, connections, fan_out, pages, servers, tasks
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -133,8 +133,8 @@ async def many(report: Report, directory: Path, deliveries: int) -> None:
             report.add(name, values)
 
 
-async def run(directory: Path, count: int) -> None:
-    """All figures; ``count`` tasks for each throughput."""
+async def run(directory: Path, count: int, history: int) -> None:
+    """All figures; ``count`` tasks for each throughput, pages over so long a history."""
     report = Report()
     report.put(machine())
     await limits(report, directory, count)
@@ -142,6 +142,7 @@ async def run(directory: Path, count: int) -> None:
     stations(report, directory)
     python_client(report, directory, count)
     await many(report, directory, count * 20)
+    pages.measure(pages.seeded(directory / "pages", history), report.add, rounds=30)
     report.save()
 
 
@@ -149,12 +150,15 @@ def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=50_000, help="tasks for each throughput")
+    parser.add_argument(
+        "--history", type=int, default=100_000, help="tasks in the history that pages show"
+    )
     arguments = parser.parse_args()
     servers.leave_the_first_core()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory(prefix="taskhub-bench-") as directory:
-        asyncio.run(run(Path(directory), arguments.tasks))
+        asyncio.run(run(Path(directory), arguments.tasks, arguments.history))
 
 
 if __name__ == "__main__":

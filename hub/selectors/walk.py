@@ -21,7 +21,7 @@ WINDOWS = (500, 1_000, 1_500, 2_000, 3_000, 4_000, 4_000, 4_000)
 #: Of the entries of an index so many times fewer: their tasks lie apart, neighbours by key do not.
 APART = 4
 #: No further step after this: a hundred patterns, or reasons of a megabyte, take their time.
-BUDGET_S = 0.03
+BUDGET_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
