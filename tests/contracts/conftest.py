@@ -11,6 +11,7 @@ import pytest
 
 from hub.journal.memory import MemoryJournal
 from hub.journal.port import Journal
+from hub.journal.postgres import PostgresJournal
 from hub.journal.sqlite import SqliteJournal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,11 +42,24 @@ def sqlite_journal(history_file: Path) -> Iterator[SqliteJournal]:
     made.close()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture
+def postgres_journal() -> Iterator[PostgresJournal]:
+    import psycopg
+    url = "postgresql://postgres@localhost/pgscratch"
+    with psycopg.connect(url, autocommit=True) as c:
+        c.execute("truncate hub_task, hub_task_event, hub_participation, hub_connection, hub_meta")
+    made = PostgresJournal(url)
+    made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def journal(request: pytest.FixtureRequest) -> Journal:
     """Each driver in turn."""
     makers: dict[str, Callable[[], Journal]] = {
         "memory": MemoryJournal,
         "sqlite": lambda: request.getfixturevalue("sqlite_journal"),
+        "postgres": lambda: request.getfixturevalue("postgres_journal"),
     }
     return makers[request.param]()
