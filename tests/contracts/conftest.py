@@ -45,6 +45,7 @@ def sqlite_journal(history_file: Path) -> Iterator[SqliteJournal]:
 @pytest.fixture
 def postgres_journal() -> Iterator[PostgresJournal]:
     import psycopg
+
     url = "postgresql://postgres@localhost/pgscratch"
     with psycopg.connect(url, autocommit=True) as c:
         c.execute("truncate hub_task, hub_task_event, hub_participation, hub_connection, hub_meta")

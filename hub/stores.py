@@ -1,0 +1,21 @@
+"""Which database the history is in: the one place that knows all drivers."""
+
+from hub.conf import HubSettings
+from hub.journal.port import Journal
+from hub.journal.postgres import PostgresJournal
+from hub.journal.sqlite import SqliteJournal
+from hub.lock import FileLock, Lock, SessionLock
+
+
+def journal_of(settings: HubSettings) -> Journal:
+    """The journal, not yet open."""
+    if settings.database_url is not None:
+        return PostgresJournal(settings.database_url)
+    return SqliteJournal(settings.database_path, synchronous=settings.sqlite_synchronous)
+
+
+def lock_of(settings: HubSettings) -> Lock:
+    """What keeps a second hub away from the same database, not yet held."""
+    if settings.database_url is not None:
+        return SessionLock(settings.database_url)
+    return FileLock(settings.database_path)
