@@ -46,6 +46,8 @@ class _Sink:
     token = Token("")
     v1 = True
     lazy_payload: int | None = None
+    frames = 0
+    unsent = 0
 
     def __init__(self, connection: str) -> None:
         self.connection = connection

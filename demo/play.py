@@ -28,11 +28,12 @@ async def demonstrate(
             environment=prepared.environment, port=port_choose(port), log=log
         ) as hub:
             view.say(
-                f"\n  Admin     http://{HOST}:{hub.port}/admin/"
-                f"\n  Login     {LOGIN}"
-                f"\n  Password  {prepared.password}"
-                f"\n  Hub log   {log}"
-                "\n  Stop      Ctrl-C\n"
+                f"\n  Dashboard  http://{HOST}:{hub.port}/"
+                f"\n  Admin      http://{HOST}:{hub.port}/admin/"
+                f"\n  Login      {LOGIN}"
+                f"\n  Password   {prepared.password}"
+                f"\n  Hub log    {log}"
+                "\n  Stop       Ctrl-C\n"
             )
             await _traffic(view, hub, prepared, seconds, pace)
 

@@ -7,11 +7,15 @@ its counts; any thread may read them. Labels come from closed sets, never from a
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from hub.core import reasons
 from hub.core.errors import Rejection
 from hub.core.facts import Event, Fact, Offered
 from hub.core.values import HUB, EventKind
+
+#: Refused handshakes that are remembered.
+RECENT = 100
 
 _HUBS_REASONS = {
     reasons.NO_SUBSCRIBER: "no-subscriber",
@@ -131,19 +135,40 @@ class Decisions:
             self.limits[rejection.limit] += 1
 
 
+class RefusedHandshake(NamedTuple):
+    """One handshake that was refused."""
+
+    #: ms since the epoch
+    at: int
+    address: str
+    #: the client it said it was, if there may be one of that name; else empty
+    name: str
+    reason: str
+    status: int
+
+
 class Traffic:
     """What the sockets of this process did."""
 
     def __init__(self) -> None:
+        #: the last refused handshakes, oldest first; a new tuple for each, so any thread may read
+        self.recent: tuple[RefusedHandshake, ...] = ()
         #: handshakes that became connections, by protocol
         self.accepted: Counter[str] = Counter()
         #: handshakes that were refused, by reason
         self.refused: Counter[str] = Counter()
+        #: pages of the dashboard that are kept up to date
+        self.live = 0
         self.bytes_out = 0
         #: connections that the hub closed, by close code
         self.closed: Counter[int] = Counter()
         #: limits of a socket that were reached, by their name
         self.limits: Counter[str] = Counter()
+
+    def refuse(self, refused: RefusedHandshake) -> None:
+        """One handshake was refused."""
+        self.refused[refused.reason] += 1
+        self.recent = (*self.recent[1 - RECENT :], refused)
 
 
 #: uvicorn makes its protocols itself and hands them nothing of ours: one for the process.

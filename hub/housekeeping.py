@@ -101,14 +101,19 @@ class Housekeeping:
             log.warning("disk_has_room", free_mib=free >> 20)
             engine.refuse_new(None)
 
+    @property
+    def stalled(self) -> bool:
+        """Whether the commit under way takes so long that the disk does not seem to answer."""
+        since = self._commit.since
+        return since is not None and time.perf_counter() - since > STALLED_S
+
     async def watch_writer(self) -> None:
         """Start the writer thread anew if it has ended; say so when a commit does not return."""
         told = False
         while True:
             if self._commit.revive():
                 log.error("writer_died", help="It was started anew. Report this bug of the hub.")
-            since = self._commit.since
-            stalled = since is not None and time.perf_counter() - since > STALLED_S
+            stalled = self.stalled
             if stalled and not told:
                 log.error(
                     "commit_stalled",

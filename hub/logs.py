@@ -26,10 +26,14 @@ MAX_TRACEBACK: Final = 8_000
 MINUTE_S: Final = 60.0
 #: Lines a minute with one event name; more are counted and told as ``lines_left_out``.
 PER_MINUTE: Final = 60
-#: A whole fleet comes back at once after a restart, and each line names a client.
-PER_MINUTE_OF: Final = dict.fromkeys(
-    ("connection_opened", "connection_closed", "connection_resumed", "nothing_resumed"), 600
-)
+#: A whole fleet comes back at once after a restart, and each line names a client. What people
+#: did is kept, also of one who has cancelled a hundred tasks at once.
+PER_MINUTE_OF: Final = {
+    **dict.fromkeys(
+        ("connection_opened", "connection_closed", "connection_resumed", "nothing_resumed"), 600
+    ),
+    "operator_action": 6_000,
+}
 LEFT_OUT: Final = "lines_left_out"
 
 

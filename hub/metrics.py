@@ -170,6 +170,11 @@ FIGURES: Final = (
         read=lambda _: _by(traffic.closed),
     ),
     Figure(
+        name="taskhub_live_sockets_open",
+        help="Pages of the dashboard that are kept up to date at this moment.",
+        read=lambda _: traffic.live,
+    ),
+    Figure(
         name="taskhub_frames_received_total",
         help="Frames that clients sent.",
         read=_frames,

@@ -1,9 +1,10 @@
 """The rows of the hub's history, for those who read them: admin, dashboard, API.
 
 Only the journal writes them, by SQL of its own (``hub/journal/sql``); a task's row
-is a projection of its facts (``hub.journal.rows``). Times are milliseconds since
-the epoch, as everywhere in the hub. Choices and check constraints are made from
-the enums of ``hub.core.values``, so that no word is listed twice.
+is a projection of its facts (``hub.journal.rows``). Rows of ``Again`` are written by
+``hub.services``. Times are milliseconds since the epoch, as everywhere in the hub.
+Choices and check constraints are made from the enums of ``hub.core.values``, so that
+no word is listed twice.
 """
 
 from collections.abc import Iterable
@@ -63,6 +64,13 @@ class Task(models.Model):
     class Meta:
         db_table = "hub_task"
         ordering = ["-id"]
+        # Of people; what clients may do is in ``credentials``.
+        default_permissions = ("view",)
+        permissions = [
+            ("view_payload", "Can view payloads, results and reasons"),
+            ("cancel_task", "Can cancel tasks"),
+            ("publish_task", "Can publish tasks again"),
+        ]
         indexes = [
             # What the hub recovers after a restart, and the dashboard's first page.
             models.Index(fields=["id"], condition=Q(ended_at__isnull=True), name="task_open"),
@@ -70,8 +78,17 @@ class Task(models.Model):
             models.Index(
                 fields=["ended_at"], condition=Q(ended_at__isnull=False), name="task_ended"
             ),
-            # Keyset pages of one action. Other filters search the newest rows only.
+            # Keyset pages of one action, of one client's own tasks, of what failed. Other filters
+            # look at tasks one by one (hub/selectors/walk.py).
             models.Index(fields=["action", "id"], name="task_action"),
+            models.Index(fields=["publisher", "id"], name="task_publisher"),
+            # With the outcome in it: SQLite asks a row for what its index does not hold, even when
+            # it cannot be otherwise.
+            models.Index(
+                fields=["outcome", "id"],
+                condition=Q(outcome=TaskState.FAIL.value),
+                name="task_failed",
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=_known("state", TaskState), name="task_state_known"),
@@ -116,6 +133,7 @@ class TaskEvent(models.Model):
 
     class Meta:
         db_table = "hub_task_event"
+        default_permissions = ()
         ordering = ["task", "seq"]
         constraints: ClassVar = [
             models.CheckConstraint(condition=_known("kind", EventKind), name="event_kind_known"),
@@ -166,6 +184,7 @@ class Participation(models.Model):
 
     class Meta:
         db_table = "hub_participation"
+        default_permissions = ()
         ordering = ["task", "number"]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -186,25 +205,78 @@ class Connection(models.Model):
     address = models.CharField(max_length=64)
     #: ``taskhub.v1`` or ``legacy``
     protocol = models.CharField(max_length=16)
+    #: what its program calls itself (User-Agent); may be empty
+    agent = models.CharField(max_length=128, blank=True, default="")
     since = models.BigIntegerField()
     lease_until = models.BigIntegerField()
 
     class Meta:
         db_table = "hub_connection"
+        default_permissions = ("view",)
+        permissions = [("disconnect_connection", "Can disconnect connections")]
         ordering = ["since", "connection"]
 
     def __str__(self) -> str:
         return f"{self.client} {self.address}"
 
 
+class Again(models.Model):
+    """A task that was published again: the new one, and the one whose content it has."""
+
+    #: of the new task
+    task_id = models.CharField("task id", max_length=64, primary_key=True)
+    #: ``taskId`` of the old one
+    of = models.CharField(max_length=64, db_index=True)
+    #: login name, or the name of a client
+    by = models.CharField(max_length=150)
+    at = models.BigIntegerField(db_index=True)
+
+    class Meta:
+        db_table = "hub_again"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.task_id} of {self.of}"
+
+
+class Rollup(models.Model):
+    """How many tasks ended in one minute or hour, alike in what is named here.
+
+    Made out of the tasks' rows, up to ``summed_until`` in ``HubMeta`` (``hub.journal.sums``).
+    """
+
+    pk = models.CompositePrimaryKey("width_ms", "at", "action", "outcome", "bucket")
+    #: a minute, or an hour
+    width_ms = models.PositiveIntegerField()
+    #: its begin
+    at = models.BigIntegerField()
+    action = models.CharField(max_length=255)
+    outcome = models.CharField(max_length=16, choices=_choices(_OUTCOMES))
+    #: of the time from the init to the outcome (``hub.durations``)
+    bucket = models.PositiveSmallIntegerField()
+    n = models.BigIntegerField()
+
+    class Meta:
+        db_table = "hub_rollup"
+        ordering = ["width_ms", "at", "action"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.n} {self.action} {self.outcome}"
+
+
 class HubMeta(models.Model):
-    """What the hub knows of its own database: its ``epoch`` (docs/protocol.md §6)."""
+    """What the hub knows of its own database.
+
+    Its ``epoch`` (docs/protocol.md §6), and ``summed_until``: where the sums stand (ms).
+    """
 
     key = models.CharField(max_length=32, primary_key=True)
     value = models.TextField()
 
     class Meta:
         db_table = "hub_meta"
+        default_permissions = ()
 
     def __str__(self) -> str:
         return self.key

@@ -46,19 +46,16 @@ from hub.logs import logger
 from hub.protocol.decode import decode
 from hub.protocol.frames import Rules
 from hub.queries import Queries
+from hub.recovery import CHECK_DISK, Recovery
 from hub.resuming import RESUMED_ELSEWHERE, Resuming
 from hub.router.local import LocalRouter
 from hub.router.port import Sink
 
 log = logger(__name__)
 
-#: Pause before the journal is read again after it could not be, or had failed again at once.
-RECOVERY_PAUSE_S = 1.0
-
-_ON_TASKS = (Report, Init, Cancel)
+_ON_TASKS = (Report, Init, Cancel, OperatorCancel)
 _READ = (Watch, Unwatch, Get)
 
-CHECK_DISK = "Clients are told to send again. Check the disk of the data directory."
 _REPORT_IT = "This is a bug of the hub: report it with this line. Tasks go on as they are stored."
 _UNAVAILABLE = "The hub could not store this; nothing was changed. Send it again in a moment."
 
@@ -90,17 +87,16 @@ class Pipeline:
         self._new_id = new_id
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm(clock, self._tick)
-        self._recovering = False
-        self._recovered_at = float("-inf")
         self._frozen = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self.recovery = Recovery(self.commit, self.reader, self.restore, self._spawn, self.counts)
 
     # In
 
-    def connect(self, sink: Sink, access: Access, presence: Presence) -> None:
-        """A connection was accepted and takes messages."""
+    def connect(self, sink: Sink, access: Access, presence: Presence | None) -> None:
+        """A connection was accepted and takes messages; without presence: one without a socket."""
         self.router.add(sink, presence)
-        session = sink.token if sink.v1 else None
+        session = sink.token if sink.v1 and presence is not None else None
         self._enter(Connected(connection=sink.connection, access=access, session=session))
 
     def disconnect(self, connection: str, *, resumed: bool = False) -> None:
@@ -113,12 +109,13 @@ class Pipeline:
         self._queries.restrict(connection, access)
         self._enter(AccessChanged(connection=connection, access=access))
 
-    def cancel(self, task_id: str, operator: str, reason: str | None = None) -> None:
-        """An operator ends a task. Raises Rejection; ``reason`` is JSON."""
-        if self._frozen or self._recovering:
-            raise Rejection(Code.UNAVAILABLE, "The hub is restarting; try again in a moment.")
-        item = OperatorCancel(task_id=task_id, operator=operator, reason=reason)
-        self._queue(self.engine.decide(item, self._clock()))
+    def cancel(self, command: OperatorCancel) -> Awaitable[None] | None:
+        """An operator ends a task: as ``receive``, for what no frame says."""
+        if self._frozen:
+            return None
+        if (missing := self._decide(command)) is not None:
+            return self._load_and_decide(command, missing)
+        return self._calm()
 
     def receive(self, sink: Sink, text: str) -> Awaitable[None] | None:
         """Take one frame. Never raises.
@@ -159,7 +156,7 @@ class Pipeline:
 
     def _decide(self, command: Command) -> str | None:
         """Decide about a command; returns the id of a task that has to be loaded first."""
-        if self._recovering and isinstance(command, _ON_TASKS):
+        if self.recovery.under_way and isinstance(command, _ON_TASKS):
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             return None
         try:
@@ -213,7 +210,7 @@ class Pipeline:
     def _resume(self, command: Resume) -> Awaitable[None]:
         """Put a connection in the place of a lost one (§6); awaits that it has heard all."""
         told = self._resuming.expect(command.connection)
-        if self._recovering:
+        if self.recovery.under_way:
             self._refuse(command, Rejection(Code.UNAVAILABLE, _UNAVAILABLE))
             return told
         lost = self.engine.lost(command)
@@ -262,7 +259,7 @@ class Pipeline:
         """The taskId of an init turned out to be taken: load that task, then decide anew."""
         for decision in decisions:
             command = decision.command
-            if isinstance(command, Init | Report | Cancel):
+            if isinstance(command, _ON_TASKS):
                 await self._load_and_decide(command, command.task_id)
 
     def _failed(self, decisions: list[Decision], cause: BaseException) -> None:
@@ -276,29 +273,8 @@ class Pipeline:
         self._start_over(cause)
 
     def _start_over(self, cause: BaseException) -> None:
-        """What is in memory is not what is stored: forget it, and read the truth again."""
         self.engine.restore([], self._clock())
-        if not self._recovering:
-            self._recovering = True
-            self.counts.restarts_over += 1
-            log.warning("tasks_read_anew", cause=type(cause).__name__)
-            self._spawn(self._recover())
-
-    async def _recover(self) -> None:
-        # What is due when it is read fails at once on a disk that is still full.
-        await asyncio.sleep(self._recovered_at + RECOVERY_PAUSE_S - self._loop.time())
-        while True:
-            try:
-                await self.commit.drained()
-                tasks = await self.reader.load_open()
-                self.restore(tasks)
-                break
-            except Exception:
-                log.exception("tasks_not_read", retry_s=RECOVERY_PAUSE_S, help=CHECK_DISK)
-                await asyncio.sleep(RECOVERY_PAUSE_S)
-        self._recovering = False
-        self._recovered_at = self._loop.time()
-        log.info("tasks_recovered", open_tasks=len(tasks))
+        self.recovery.begin(cause)
 
     def restore(self, tasks: list[Task]) -> None:
         """Go on with what the journal holds: at the start, and after a failed commit."""

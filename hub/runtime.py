@@ -10,13 +10,17 @@ from importlib.metadata import PackageNotFoundError, version
 
 from hub.clock_and_ids import fresh_ids, wall_clock
 from hub.conf import HubSettings, hub_settings
+from hub.connected import Looking
 from hub.core.engine import Engine
 from hub.core.limits import Limits
 from hub.housekeeping import Housekeeping
+from hub.inside import Inside
 from hub.journal.port import Journal, JournalFailed
 from hub.logs import bounded, logger
-from hub.pipeline import CHECK_DISK, Pipeline
+from hub.pipeline import Pipeline
 from hub.protocol.frames import Rules
+from hub.recovery import CHECK_DISK
+from hub.rollup import Rollups
 from hub.router.local import LocalRouter
 from hub.router.presence import Roll
 from hub.stores import journal_of, lock_of
@@ -37,6 +41,12 @@ class Runtime:
     """Everything of one hub process. ``start`` first, ``stop`` last."""
 
     pipeline: Pipeline
+    #: what people and programs without a socket do enters here
+    inside: Inside
+    #: what operators see of connections
+    looking: Looking
+    #: where all of it lives; other threads cross over by ``run_coroutine_threadsafe``
+    loop: asyncio.AbstractEventLoop
 
     def __init__(self, settings: HubSettings, journal: Journal | None = None) -> None:
         self.settings = settings
@@ -64,7 +74,8 @@ class Runtime:
             raise
 
     def _start(self) -> None:
-        asyncio.get_running_loop().set_exception_handler(loop_error)
+        self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(loop_error)
         journal, limits = self._journal, self.limits
         journal.open()
         journal.sweep_presence()
@@ -81,6 +92,8 @@ class Runtime:
             clock=self.clock,
             new_id=new_id,
         )
+        self.looking = Looking(engine, self.pipeline.router, roll, limits.max_participants_per_task)
+        self.inside = Inside(self.pipeline, limits.max_frame_bytes)
         self.pipeline.commit.counts.max_participants = limits.max_participants_per_task
         tasks = journal.load_open()
         self.pipeline.restore(tasks)
@@ -107,19 +120,40 @@ class Runtime:
             journal=self._journal, commit=self.pipeline.commit, roll=roll, clock=self.clock
         )
         house, settings, start = self.house, self.settings, self.supervisor.start
+        rollups = Rollups(
+            journal=self._journal,
+            reader=self.pipeline.reader,
+            commit=self.pipeline.commit,
+            clock=self.clock,
+            retention_days=settings.retention_days,
+        )
         start("presence", house.keep_presence)
+        start("sums", rollups.keep)
         start("writer watch", house.watch_writer)
         start("lag watch", house.watch_lag)
+        start("frame counts", self.looking.count_frames)
         if settings.retention_days:
             start("retention", lambda: house.prune(settings.retention_days))
         if free := self.limits.min_free_disk_bytes:
             start("disk watch", lambda: house.watch_disk(settings.data_dir, engine, free))
+
+    def not_ready(self) -> list[str]:
+        """Why new tasks are not taken now, each a sentence; empty: they are."""
+        pipeline = self.pipeline
+        found = {
+            "The hub is stopping.": self.draining,
+            "Open tasks are being read anew after a failure.": pipeline.recovery.under_way,
+            "The disk of the data directory does not answer.": self.house.stalled,
+            pipeline.engine.refuses_new or "": pipeline.engine.refuses_new is not None,
+        }
+        return [why for why, holds in found.items() if holds]
 
     async def drain(self) -> None:
         """Decide nothing more, and wait until what was decided is stored, or has had its time."""
         self.draining = True
         if self._stuck:
             return
+        self.inside.stop_waiting()
         try:
             async with asyncio.timeout(self.limits.drain_timeout_ms / 1000):
                 await self.pipeline.freeze()
@@ -128,6 +162,8 @@ class Runtime:
             log.error(  # noqa: TRY400  (where it waited says nothing)
                 "drain_timed_out", waiting=self.pipeline.commit.waiting, help=CHECK_DISK
             )
+        self.pipeline.router.feed.end()
+        self.inside.close()
 
     async def stop(self) -> None:
         """Take nothing new, commit what is under way, let go of files and the lock."""
@@ -153,6 +189,8 @@ class OneRuntime:
         self._starting: asyncio.Task[Runtime] | None = None
         #: the runtime while it runs, for who only looks
         self.current: Runtime | None = None
+        #: it has run and was stopped: the process is about to end
+        self.over = False
 
     async def running(self) -> Runtime:
         """The runtime, started at the first call. Raises what ``Runtime.start`` raises."""
@@ -168,12 +206,14 @@ class OneRuntime:
             self._starting = None  # the next connection may try again
             raise
         self.current = runtime
+        self.over = False
         return runtime
 
     async def stop(self) -> None:
         """Stop the runtime, if it was started."""
         if self._starting is not None:
             runtime = await self._starting
+            self.over = True  # first: another thread may ask
             self._starting = self.current = None
             await runtime.stop()
 
@@ -181,6 +221,11 @@ class OneRuntime:
 _process = OneRuntime()
 running = _process.running
 stop_running = _process.stop
+
+
+def may_start() -> bool:
+    """Whether the hub of this process could still be started by who finds it not running."""
+    return _process.current is None and not _process.over
 
 
 def current() -> Runtime | None:

@@ -4,6 +4,8 @@ import os
 import sys
 from typing import Any, Final
 
+from csp.constants import NONE, SELF
+
 from hub.logs import logging_setup
 from taskhub_site.data_dir import (
     STATIC_DIR,
@@ -35,12 +37,18 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
+    "csp",
     "credentials",
     "hub",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    # Static files too. What BREACH needs is not there: the session cookie is SameSite=Lax, so no
+    # other site can make a browser ask for pages in somebody's name over and over; the CSRF token
+    # is masked anew in each answer, and Django pads what it compresses.
+    "django.middleware.gzip.GZipMiddleware",
     "taskhub_site.static.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -99,12 +107,28 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATORS}.NumericPasswordValidator"},
 ]
 
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+
+# No inline script, no inline style, nothing of other hosts. 'self' covers the live WebSocket.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "hub" / "dashboard" / "static"]
 STATIC_ROOT = TASKHUB.data_dir / STATIC_DIR
 # Served from where the apps keep them: collectstatic is only for a web server in front.
 WHITENOISE_USE_FINDERS = True

@@ -1,19 +1,19 @@
 """Which URL leads where."""
 
 from django.contrib import admin
-from django.urls import path
-from django.views.generic import RedirectView
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import include, path
 
 from hub.gateway.scrape import metrics
 
 admin.site.site_header = "TaskHub"
 admin.site.site_title = "TaskHub"
 admin.site.index_title = "Administration"
-# The admin is the only page a person can look at.
-admin.site.site_url = None
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", include("hub.dashboard.urls")),
+    path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("metrics", metrics),
 ]

@@ -94,9 +94,17 @@ class HubProcess:
         """One more client."""
         self._provision({"create": {name: rights}})
 
+    def sign_in(self, **users: Collection[str]) -> None:
+        """Users with these permissions, each with a session, whose cookie is in ``keys``."""
+        self._provision({"users": {login: list(found) for login, found in users.items()}})
+
     def withdraw(self, name: str, kinds: Collection[str] = ("sub", "pub", "watch")) -> None:
         """Take all permissions of these kinds from a client."""
         self._provision({"withdraw": {name: list(kinds)}})
+
+    def superuser(self, name: str, password: str) -> None:
+        """A person who may do everything in the admin."""
+        self._provision({"superusers": {name: password}})
 
     def revoke(self, name: str) -> None:
         """Revoke all keys of a client."""

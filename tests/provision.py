@@ -1,7 +1,11 @@
 """Changes clients in a hub's database, as JSON on standard input says; prints ``{name: key}``.
 
     {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name],
-     "expire": [name], "disable": [name]}
+     "expire": [name], "disable": [name], "superusers": {name: password},
+     "users": {login: permissions}}
+
+A user's "key" is the cookie of a session; of the permissions, which are code names of the hub's
+models, ``*`` makes a superuser. Nobody's password can be guessed but that of ``admin``: ``secret``.
 
 One process for all of them, where a ``createclient`` each would take a second a client.
 """
@@ -14,7 +18,10 @@ import django
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402  (models need the line above)
+from django.contrib.auth.models import Permission as Codename  # noqa: E402  (models need it)
+from django.contrib.auth.models import User  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.test import Client as Browser  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from credentials import services  # noqa: E402
@@ -33,10 +40,30 @@ def change(changes: dict[str, Any]) -> dict[str, str]:
     Key.objects.filter(client__name__in=changes.get("expire", ())).update(expires_at=timezone.now())
     for name in changes.get("disable", ()):
         services.client_disable(client=Client.objects.get(name=name))
-    return {
+    for name, password in changes.get("superusers", {}).items():
+        User.objects.create_superuser(name, password=password)
+    sessions = {
+        login: _user(login, permissions) for login, permissions in changes.get("users", {}).items()
+    }
+    return sessions | {
         name: services.client_create(name=name, **rights)[1]
         for name, rights in changes.get("create", {}).items()
     }
+
+
+def _user(login: str, permissions: list[str]) -> str:
+    """A new user, or the same with these permissions; the cookie of a session of theirs."""
+    user, new = User.objects.get_or_create(username=login)
+    if new:
+        user.set_password("secret" if login == "admin" else None)
+    user.is_superuser = user.is_staff = "*" in permissions
+    user.save()
+    user.user_permissions.set(
+        Codename.objects.filter(content_type__app_label="hub", codename__in=permissions)
+    )
+    browser = Browser()
+    browser.force_login(user)
+    return str(browser.cookies["sessionid"].value)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,14 @@ import msgspec
 _SEGMENT = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _NOUN = rf"{_SEGMENT}(?:/{_SEGMENT})*"
 
-#: The strict grammar of an action, at most 255 characters.
-ACTION = re.compile(rf"(?=.{{1,255}}\Z){_NOUN}:{_SEGMENT}", re.DOTALL)
-#: The strict grammar of a pattern: ``*``, a noun, or an action.
-PATTERN = re.compile(rf"(?=.{{1,255}}\Z)(?:\*|{_NOUN}(?::{_SEGMENT})?)", re.DOTALL)
+#: characters of an action or a pattern, under any grammar
+NAME_LENGTH = 255
+#: The strict grammar of an action, and of a pattern (``*``, a noun, or an action), but for the
+#: length. Plain enough to mean the same in every dialect of regular expressions.
+ACTION_GRAMMAR = rf"{_NOUN}:{_SEGMENT}"
+PATTERN_GRAMMAR = rf"(?:\*|{_NOUN}(?::{_SEGMENT})?)"
+ACTION = re.compile(rf"(?=.{{1,{NAME_LENGTH}}}\Z){ACTION_GRAMMAR}", re.DOTALL)
+PATTERN = re.compile(rf"(?=.{{1,{NAME_LENGTH}}}\Z){PATTERN_GRAMMAR}", re.DOTALL)
 
 EVERYTHING = "*"
 #: Connections of a client for which nobody has said otherwise.
@@ -30,7 +34,7 @@ def is_pattern(text: str, *, strict: bool) -> bool:
 
 def _is_any(text: str) -> bool:
     # Not every database stores a NUL in text.
-    return 0 < len(text) <= 255 and "\0" not in text
+    return 0 < len(text) <= NAME_LENGTH and "\0" not in text
 
 
 def patterns_covering(name: str) -> tuple[str, ...]:

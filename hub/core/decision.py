@@ -8,12 +8,12 @@ from hub.core.books import Books
 from hub.core.effects import Deliver, Effect, Offer, Refuse, Unchanged
 from hub.core.errors import Code, Rejection
 from hub.core.facts import Event, Fact
-from hub.core.inputs import Cancel, Command, Init, Report
+from hub.core.inputs import Cancel, Command, Init, OperatorCancel, Report
 from hub.core.task import Task
 from hub.core.turn import Turn
 from hub.core.values import EventKind, TaskState
 
-TaskCommand = Init | Report | Cancel
+TaskCommand = Init | Report | Cancel | OperatorCancel
 
 _ENDED = TaskState.END
 _FAIL = EventKind.FAIL
@@ -76,7 +76,7 @@ def _delivery(
 
 def _answer(events: tuple[Event, ...], command: TaskCommand) -> int | None:
     """Which of the events answers the command."""
-    if isinstance(command, Cancel):
+    if isinstance(command, Cancel | OperatorCancel):
         return next((n for n, event in enumerate(events) if event.kind is _FAIL), None)
     event_id = command.event_id
     for number, event in enumerate(events):

@@ -46,6 +46,11 @@ class Engine:
         self._membership = Membership(self.books, desk, offers, limits)
         self._resumption = Resumption(self._membership, desk, epoch)
 
+    @property
+    def refuses_new(self) -> str | None:
+        """Why no new tasks are taken, or None."""
+        return self._publishing.refuses_new
+
     def refuse_new(self, why: str | None) -> None:
         """Take no new tasks, and say why; None: take them again."""
         self._publishing.refuses_new = why

@@ -130,8 +130,8 @@ class AccessChanged(msgspec.Struct, frozen=True, kw_only=True):
     access: Access
 
 
-class OperatorCancel(msgspec.Struct, frozen=True, kw_only=True):
-    """A person cancels a task."""
+class OperatorCancel(Command, frozen=True, kw_only=True):
+    """A person cancels a task; ``connection`` is one inside the process, made for the answer."""
 
     task_id: str
     #: login name

@@ -14,3 +14,5 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     #: milliseconds since the epoch
     since: int
+    #: what its program calls itself (User-Agent), cut; may be empty
+    agent: str = ""

@@ -40,6 +40,8 @@ class Publishing:
         """Decide about a command on a task that is nowhere."""
         if isinstance(command, Report) and command.kind is EventKind.END:
             return [unchanged(command)]
+        if isinstance(command, OperatorCancel):
+            raise Rejection(Code.UNKNOWN_TASK, "There is no such task.")
         raise unknown_task()
 
     def init(self, command: Init, now: int) -> list[Decision]:
@@ -228,11 +230,12 @@ class Publishing:
         """End a task at an operator's wish (§5.4)."""
         task = self.books.open.get(item.task_id)
         if task is None:
-            raise Rejection(Code.TASK_ENDED, "This task has ended, or never was.")
+            self._ended(item.task_id)
+            raise Rejection(Code.TASK_ENDED, "This task has ended.")
         turn = self._desk.turn(task, now)
         why = reasons.cancelled(f"operator {item.operator}", item.reason)
         lifecycle.cancel(turn, by=HUB, reason=why)
-        return [self._desk.decision(turn)]
+        return [self._desk.decision(turn, item)]
 
 
 def _stored(task: Task | Remembered, command: Report, client: str) -> int | None:

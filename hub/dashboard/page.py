@@ -21,6 +21,7 @@ class Viewer:
     view_payload: bool
     cancel_task: bool
     publish_task: bool
+    view_connection: bool
     disconnect: bool
     #: may open the admin
     staff: bool
@@ -35,7 +36,7 @@ class Page(Protocol):
     task: int | None
 
     def __init__(self, viewer: Viewer, query: QueryDict, **arguments: str) -> None:
-        """``arguments``: those of the URL. Raises Http404."""
+        """``arguments``: those of the URL. Raises Http404, PermissionDenied."""
 
     def context(self) -> dict[str, Any]:
         """What the template of the whole page needs, its fragments' contexts included."""

@@ -1,12 +1,13 @@
 """Where a WebSocket frame comes in: the hub's Channels consumer (docs/protocol.md §2)."""
 
+import time
 from dataclasses import asdict
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
 from hub.core.presence import Presence
-from hub.counts import traffic
+from hub.counts import RefusedHandshake, traffic
 from hub.gateway import direct_reader, direct_writer, handshake
 from hub.gateway.asgi_writer import AsgiWriter
 from hub.gateway.authentication import access_of
@@ -129,8 +130,16 @@ def _refuse_when_draining(runtime: Runtime) -> None:
 
 
 def _say_refused(scope: Scope, refused: Refused) -> None:
-    traffic.refused[refused.reason] += 1
     fields = {"address": handshake.address(scope), "name": refused.name}
+    traffic.refuse(
+        RefusedHandshake(
+            at=time.time_ns() // 1_000_000,
+            address=handshake.address(scope),
+            name=refused.name or "",
+            reason=refused.reason,
+            status=refused.status,
+        )
+    )
     if refused.reason == "wrong-key":
         log.warning("wrong_key", **fields)
     elif refused.reason == "locked":
@@ -157,4 +166,5 @@ def _presence(session: Session, scope: Scope, runtime: Runtime) -> Presence:
         address=handshake.address(scope),
         protocol=V1 if session.v1 else "legacy",
         since=runtime.clock(),
+        agent=handshake.agent(scope),
     )

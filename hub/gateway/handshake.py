@@ -16,6 +16,8 @@ V1 = "taskhub.v1"
 SUBPROTOCOLS = (V1, "ws")
 #: Where the hub listens.
 PATHS = frozenset({"/", "/ws", "/ws/"})
+#: Characters kept of a User-Agent.
+AGENT_LENGTH = 128
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -102,6 +104,12 @@ def address(scope: Scope) -> str:
     """The peer's address without its port."""
     client = scope.get("client")
     return str(client[0]) if client else "local"
+
+
+def agent(scope: Scope) -> str:
+    """What the peer's program calls itself: the printable part of its User-Agent, cut."""
+    said = (header(scope, b"user-agent") or b"")[: 4 * AGENT_LENGTH].decode(errors="replace")
+    return "".join(filter(str.isprintable, said)).strip()[:AGENT_LENGTH]
 
 
 def network(text: str) -> str:

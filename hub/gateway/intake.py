@@ -26,6 +26,7 @@ class Intake:
 
     def take(self, frame: str | bytes) -> Awaitable[None] | None:
         """Take one frame, a str or bytes as it came; what to await before the next one."""
+        self._session.frames += 1
         if self._rates and (delay := self._door.delay(self._session)) > 0:
             traffic.limits["client_rate"] += 1
             return self._take_later(frame, delay)

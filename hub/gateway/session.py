@@ -63,6 +63,7 @@ class Session:
         self.key_id = key_id
         self.v1 = v1
         self.lazy_payload: int | None = None
+        self.frames = 0
         self._writer = writer
         self._write = writer.write
         self._max_unsent = limits.max_outbox_bytes
@@ -78,6 +79,11 @@ class Session:
     def open(self) -> bool:
         """Whether it can still be written to."""
         return not self.closed and not self._writer.closing
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be sent. Part of ``Sink``."""
+        return self._writer.unsent
 
     def send(self, messages: Outgoing) -> None:
         """Queue messages. Part of ``Sink``: never blocks; a full outbox closes with 4408."""

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection
+from itertools import chain
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -102,6 +103,14 @@ class GroupCommit:
     def idle(self) -> bool:
         """Whether nothing is waiting or being written."""
         return not self._waiting and not self._in_flight
+
+    def durable_until(self, now: int) -> int:
+        """Everything that happened before this time (ms) is stored; ``now`` is the hub's clock."""
+        waiting = (decision for decision, _ in self._waiting)
+        for decision in chain(self._in_flight, waiting):
+            if decision.facts:
+                return min(now, decision.facts[0].at)
+        return now
 
     def add(self, decision: Decision) -> None:
         """Queue a decision. Those without facts wait their turn as well: one order for all."""

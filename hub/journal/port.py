@@ -12,6 +12,7 @@ from typing import Protocol
 from hub.core.facts import Event, Fact
 from hub.core.presence import Presence
 from hub.core.task import Task
+from hub.journal.sums import Tally
 
 
 class JournalFailed(Exception):  # noqa: N818
@@ -59,6 +60,25 @@ class Journal(Protocol):
         """Delete at most ``limit`` tasks that ended before this time (ms), oldest first.
 
         Returns how many were deleted. Open tasks are never deleted.
+        """
+
+    def tally(self, until: int, limit: int) -> Tally:
+        """What to add to the sums of ended tasks (``hub.journal.sums``), from where they stand on.
+
+        Everything that ended before ``until`` (ms) must be stored. ``limit``: stop after about so
+        many tasks.
+        """
+
+    def add_sums(self, made: Tally) -> bool:
+        """Add to the sums; False: they have moved since the tally, and nothing was added."""
+
+    def rewind_sums(self, to: int) -> None:
+        """Have the sums made again from the hour of ``to`` (ms) on, if they reach further."""
+
+    def prune_sums(self, hours_before: int | None) -> bool:
+        """Delete some of the minutes that are not kept, and of the hours before this time (ms).
+
+        None: no hours. Returns whether more are left.
         """
 
     def epoch(self) -> str:

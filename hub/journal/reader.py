@@ -8,6 +8,7 @@ from typing import TypeVar
 from hub.core.facts import Event
 from hub.core.task import Task
 from hub.journal.port import Journal
+from hub.journal.sums import Tally
 
 READER_THREADS = 2
 
@@ -35,6 +36,10 @@ class Reader:
     async def events(self, task: int, from_seq: int, limit: int) -> list[Event]:
         """Stored events of a task from a seq on."""
         return await self._run(lambda: self._journal.events(task, from_seq, limit))
+
+    async def tally(self, until: int, limit: int) -> Tally:
+        """What to add to the sums of ended tasks."""
+        return await self._run(lambda: self._journal.tally(until, limit))
 
     async def _run(self, read: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, read)

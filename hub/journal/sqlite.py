@@ -18,6 +18,7 @@ import msgspec
 from hub.core.facts import Event, Fact
 from hub.core.presence import Presence
 from hub.core.task import Task, restore
+from hub.journal import sums
 from hub.journal.port import JournalFailed
 from hub.journal.restored import event_of, participant_of
 from hub.journal.rows import Row, rows_of
@@ -161,7 +162,8 @@ class SqliteJournal:
     ) -> None:
         """Part of ``Journal``."""
         rows: list[Row] = [
-            (p.connection, p.client, p.address, p.protocol, p.since, lease_until) for p in opened
+            (p.connection, p.client, p.address, p.protocol, p.agent, p.since, lease_until)
+            for p in opened
         ]
         with self._transaction() as connection:
             _write(connection, "close_connections", [(connection_id,) for connection_id in closed])
@@ -178,9 +180,31 @@ class SqliteJournal:
         with self._transaction() as connection:
             found = connection.execute(_READ["ended_tasks"], (ended_before, limit)).fetchall()
             keys = _json_list(key for (key,) in found)
-            for name in ("delete_events", "delete_participants", "delete_tasks"):
+            for name in ("delete_again", "delete_events", "delete_participants", "delete_tasks"):
                 connection.execute(_READ[name], (keys,))
+            if len(found) < limit:
+                connection.execute(_READ["delete_again_alone"], (ended_before,))
         return len(found)
+
+    def tally(self, until: int, limit: int) -> sums.Tally:
+        """Part of ``Journal``."""
+        with self._snapshot():
+            return sums.tally(self._reading.execute, until, limit)
+
+    def add_sums(self, made: sums.Tally) -> bool:
+        """Part of ``Journal``."""
+        with self._transaction() as connection:
+            return sums.add(connection.execute, made)
+
+    def rewind_sums(self, to: int) -> None:
+        """Part of ``Journal``."""
+        with self._transaction() as connection:
+            sums.rewind(connection.execute, to)
+
+    def prune_sums(self, hours_before: int | None) -> bool:
+        """Part of ``Journal``."""
+        with self._transaction() as connection:
+            return sums.prune(connection.execute, hours_before)
 
     def epoch(self) -> str:
         """Part of ``Journal``."""

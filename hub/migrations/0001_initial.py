@@ -5,6 +5,7 @@ Three of them are made by SQL, because Django cannot say what makes them cheap:
 would be one more index; ``WITHOUT ROWID`` keeps the rows of one task side by side.
 Everything else is what Django would have made, and a test compares the two, so that
 a later migration, which makes a table anew on SQLite, cannot lose it unnoticed.
+PostgreSQL has neither: there the tables are as Django makes them.
 """
 
 import django.db.models.deletion
@@ -83,13 +84,31 @@ CREATE TABLE "hub_participation" (
 '''
 
 
+class MadeBySql(migrations.RunSQL):
+    """A table that is made by this SQL on SQLite, and elsewhere as the state has it."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        if schema_editor.connection.vendor == 'sqlite':
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        for operation in self.state_operations:
+            operation.database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        if schema_editor.connection.vendor == 'sqlite':
+            super().database_backwards(app_label, schema_editor, from_state, to_state)
+            return
+        for operation in reversed(self.state_operations):
+            operation.database_backwards(app_label, schema_editor, from_state, to_state)
+
+
 class Migration(migrations.Migration):
     initial = True
 
     dependencies = []
 
     operations = [
-        migrations.RunSQL(
+        MadeBySql(
             TASK,
             'DROP TABLE "hub_task";',
             state_operations=[
@@ -126,7 +145,7 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        migrations.RunSQL(
+        MadeBySql(
             TASK_EVENT,
             'DROP TABLE "hub_task_event";',
             state_operations=[
@@ -154,7 +173,7 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        migrations.RunSQL(
+        MadeBySql(
             PARTICIPATION,
             'DROP TABLE "hub_participation";',
             state_operations=[

@@ -26,12 +26,10 @@ from hub.core.inputs import (
 )
 from hub.core.values import Body, EventKind, Expect, Settle, Token
 from hub.protocol import frames
+from hub.protocol.fields import REQUEST_LENGTH
 from hub.protocol.frames import Frame, LegacyFrame, Rules, body, required_id, text_of
 
 __all__ = ["REQUEST_LENGTH", "Rules", "decode", "text_of"]
-
-#: characters of a frame that an error message shows (§7)
-REQUEST_LENGTH: Final = 1024
 
 # Bound once: a look-up on an enum class costs as much as parsing a short field.
 _INIT = EventKind.INIT

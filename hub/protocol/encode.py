@@ -2,7 +2,9 @@
 
 Events are spliced, not built: a body is JSON already and must leave exactly as it came (§4.1), and
 ids, event names and client names consist of characters that JSON never escapes. Everything a
-person or a client wrote freely (actions, messages, requests, command ids) is encoded.
+person or a client wrote freely (actions, messages, requests, command ids) is encoded. All else is
+encoded from the types of ``messages.py``; tests/protocol/test_asyncapi.py holds what is spliced to
+the types that describe it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,12 +12,15 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from hub.core.effects import Acknowledge, Refuse, Resumed, Unchanged
 from hub.core.errors import ERROR_CLASS, Code
 from hub.core.facts import Created, Event
 from hub.core.task import Participant, Task
 from hub.core.values import BODY_FIELD, Body, EventKind, Expect, ParticipantState, Settle
+from hub.protocol import messages
+from hub.protocol.legacy import LegacyError
 
 _to_json = msgspec.json.Encoder().encode
 
@@ -112,6 +117,10 @@ def _after_init(at: int, created: Created | None) -> str:
     return text + ',"claim":true' if created.claim else text
 
 
+def _or_unset(value: str | None) -> str | UnsetType:
+    return UNSET if value is None else value
+
+
 def with_id(message: str, command_id: str) -> str:
     """The same message with the ``id`` of the command it answers (§3)."""
     return f'{message[:-1]},"id":{_text(command_id)}}}'
@@ -122,16 +131,22 @@ def with_id(message: str, command_id: str) -> str:
 
 def acknowledge(done: Acknowledge) -> str:
     """Subscribed, unsubscribed, watching, no longer watching a pattern."""
-    return ok(done.message, command_id=done.command_id, action=done.action)
+    return _text(
+        messages.PatternAnswer(
+            message=done.message, action=done.action, id=_or_unset(done.command_id)
+        )
+    )
 
 
 def unchanged(same: Unchanged) -> str:
     """An event that changed nothing and has no stored message to send again; v1 only (§4.7)."""
-    return ok(
-        "nothing changed",
-        command_id=same.command_id,
-        taskId=same.task_id,
-        eventId=same.event_id,
+    return _text(
+        messages.Unchanged(
+            message="nothing changed",
+            task_id=same.task_id,
+            event_id=same.event_id,
+            id=_or_unset(same.command_id),
+        )
     )
 
 
@@ -148,13 +163,9 @@ def ok(message: str, *, command_id: str | None = None, **more: str) -> str:
     return text if command_id is None else with_id(text, command_id)
 
 
-_RESUMED: Final = _text({"status": "ok", "message": "Resumed.", "resumed": True})
+_RESUMED: Final = _text(messages.Resumed(message="Resumed.", resumed=True))
 _NOT_RESUMED: Final = _text(
-    {
-        "status": "ok",
-        "message": "There is no such session to resume; subscribe anew.",
-        "resumed": False,
-    }
+    messages.Resumed(message="There is no such session to resume; subscribe anew.", resumed=False)
 )
 
 
@@ -169,17 +180,16 @@ def welcome(
 ) -> str:
     """The first message to a v1 connection (§2.5). ``hub`` is the version, ``now`` in ms."""
     return _text(
-        {
-            "status": "ok",
-            "type": "welcome",
-            "connectionId": connection_id,
-            "session": session,
-            "epoch": epoch,
-            "protocol": "taskhub.v1",
-            "hub": hub,
-            "limits": {_camel(name): value for name, value in limits.items()},
-            "now": now,
-        }
+        messages.Welcome(
+            type="welcome",
+            connection_id=connection_id,
+            session=session,
+            epoch=epoch,
+            protocol="taskhub.v1",
+            hub=hub,
+            limits={_camel(name): value for name, value in limits.items()},
+            now=now,
+        )
     )
 
 
@@ -202,41 +212,41 @@ def event_list(events: Iterable[Event]) -> str:
 def task_summary(task: Task) -> str:
     """One task at a glance, for ``get`` with what: task. Times are ms since the epoch."""
     return _text(
-        {
-            "taskId": task.task_id,
-            "action": task.action,
-            "publisher": task.publisher,
-            "state": task.state,
-            "outcome": task.outcome,
-            "seq": task.seq,
-            "createdAt": task.created_at,
-            "startedAt": task.started_at,
-            "settledAt": task.settled_at,
-            "endedAt": task.ended_at,
-            "startDeadline": task.start_deadline,
-            "endDeadline": task.end_deadline,
-            "participants": [_part(participant) for participant in task.participants.values()],
-        }
+        messages.Summary(
+            task_id=task.task_id,
+            action=task.action,
+            publisher=task.publisher,
+            state=task.state,
+            outcome=task.outcome,
+            seq=task.seq,
+            created_at=task.created_at,
+            started_at=task.started_at,
+            settled_at=task.settled_at,
+            ended_at=task.ended_at,
+            start_deadline=task.start_deadline,
+            end_deadline=task.end_deadline,
+            participants=[_part(participant) for participant in task.participants.values()],
+        )
     )
 
 
-def _part(participant: Participant) -> dict[str, object]:
-    part: dict[str, object] = {
-        "client": participant.client,
-        "state": participant.state,
-        "startedAt": participant.started_at,
-        "doneAt": participant.done_at,
-    }
-    if participant.body is not None:
-        succeeded = participant.state is ParticipantState.SUCCEEDED
-        part["result" if succeeded else "reason"] = _raw(participant.body)
-    return part
+def _part(participant: Participant) -> messages.Part:
+    body = UNSET if participant.body is None else _raw(participant.body)
+    succeeded = participant.state is ParticipantState.SUCCEEDED
+    return messages.Part(
+        client=participant.client,
+        state=participant.state,
+        started_at=participant.started_at,
+        done_at=participant.done_at,
+        result=body if succeeded else UNSET,
+        reason=UNSET if succeeded else body,
+    )
 
 
 # Errors (§7)
 
 #: Why a connection is closed (§2.7): the code of the error told before, and the sentence.
-_CLOSING: Final = {
+CLOSING: Final = {
     1001: (Code.UNAVAILABLE, "The hub is going away; connect again."),
     1008: (Code.BAD_JSON, "Too many unreadable frames within a minute."),
     1009: (Code.TOO_BIG, "The frame is larger than this hub takes."),
@@ -245,6 +255,7 @@ _CLOSING: Final = {
     4409: (Code.ILLEGAL_TRANSITION, "Another connection has resumed this session."),
     4408: (Code.LIMIT, "The connection reads too slowly; connect again and read faster."),
     4429: (Code.LIMIT, "The connection sends too fast; connect again and send slower."),
+    4503: (Code.UNAVAILABLE, "An operator closed this connection; connect again in a moment."),
 }
 
 
@@ -256,33 +267,39 @@ def refusal(refuse: Refuse, *, v1: bool, fresh_id: str) -> list[str]:
     """
     rejection = refuse.rejection
     code, message = rejection.code, rejection.message
-    head = {"status": "error", "error": ERROR_CLASS[code]}
-    said = {"message": message, "request": str(refuse.request)}
+    error, request = ERROR_CLASS[code], str(refuse.request)
     if v1:
-        known = {"id": refuse.command_id, "taskId": refuse.task_id, "eventId": refuse.event_id}
-        known = {name: value for name, value in known.items() if value is not None}
-        return [_text({**head, "code": code, **said, **known, "retry": rejection.retry})]
-    messages = [_text({**head, **said})]
+        told = messages.Error(
+            error=error,
+            code=code,
+            message=message,
+            request=request,
+            id=_or_unset(refuse.command_id),
+            task_id=_or_unset(refuse.task_id),
+            event_id=_or_unset(refuse.event_id),
+            retry=rejection.retry,
+        )
+        return [_text(told)]
+    said = [_text(LegacyError(error=error, message=message, request=request))]
     if refuse.refused_init and refuse.task_id is not None:
         reason = _text({"code": code, "message": message})
-        messages.append(_bare_fail(refuse.task_id, fresh_id, reason))
-    return messages
+        said.append(_bare_fail(refuse.task_id, fresh_id, reason))
+    return said
 
 
 def closing(close_code: int) -> str:
     """The error that tells a v1 connection why it is closed right after (§2.7)."""
-    code, message = _CLOSING[close_code]
+    code, message = CLOSING[close_code]
     return _text(
-        {
-            "status": "error",
-            "error": ERROR_CLASS[code],
-            "code": code,
-            "message": message,
-            "request": "",
+        messages.Closing(
+            error=ERROR_CLASS[code],
+            code=code,
+            message=message,
+            request="",
             # after a pause the connection is welcome again
-            "retry": code in (Code.UNAVAILABLE, Code.LIMIT),
-            "close": close_code,
-        }
+            retry=code in (Code.UNAVAILABLE, Code.LIMIT),
+            close=close_code,
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""The wire as types: what a frame may hold, what each field takes, which command uses which.
+"""Frames as they are read: what a frame may hold, and what each field takes.
 
 ``LegacyFrame`` has the fields of taskhubjs 0.0.6; ``Frame`` adds those of v1. What a struct does
 not name is skipped by the parser, so an option of v1 cannot reach a legacy connection. Bodies
@@ -16,15 +16,10 @@ from msgspec import UNSET, Raw, UnsetType
 from hub.core.access import is_action, is_pattern
 from hub.core.errors import Code, Rejection
 from hub.core.values import Body, EventKind, Expect, Settle
+from hub.protocol.commands import V1_COMMANDS, Pub
+from hub.protocol.fields import COMMAND_ID_LENGTH, ID_GRAMMAR, LARGEST_INTEGER, RESUMED_TASKS
 
-#: characters of a v1 ``id``
-COMMAND_ID_LENGTH: Final = 128
-#: tasks that one ``resume`` may name
-RESUMED_TASKS: Final = 10_000
-#: the largest integer that every JSON implementation holds exactly; no seq or size comes near
-LARGEST_INTEGER: Final = 2**53 - 1
-
-is_id = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
+is_id = re.compile(ID_GRAMMAR).fullmatch
 is_command_id = re.compile(rf"(?s:.{{0,{COMMAND_ID_LENGTH}}})").fullmatch
 _is_harmless = re.compile(r"[A-Za-z0-9._:/-]{1,40}").fullmatch
 
@@ -81,24 +76,10 @@ _VALUE: Final = msgspec.json.Decoder(Raw)
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 #: The fields of each command, and of each event of ``pub`` (§3, §4.1, §4.2), as they are checked.
-_PUB: Final = ("id", "event", "taskId", "eventId")
-_OPTIONS: Final = ("startTimeout", "endTimeout", "expect", "settle", "claim")
 USED_FIELDS: Final = {
-    "sub": ("id", "action", "group", "lazyPayload"),
-    "unsub": ("id", "action"),
-    "cancel": ("id", "taskId", "reason"),
-    "watch": ("id", "taskId", "action", "from"),
-    "unwatch": ("id", "taskId", "action"),
-    "get": ("id", "taskId", "what", "from"),
-    "resume": ("id", "session", "epoch", "tasks"),
-    "pub init": (*_PUB, "action", "payload", *_OPTIONS),
-    "pub start": _PUB,
-    "pub update": (*_PUB, "update"),
-    "pub drop": (*_PUB, "reason"),
-    "pub success": (*_PUB, "result"),
-    "pub fail": (*_PUB, "reason"),
-    "pub end": _PUB,
+    name: command.__struct_encode_fields__ for name, command in V1_COMMANDS.items()
 }
+_PUB: Final = Pub.__struct_encode_fields__
 
 
 def used_fields(frame: LegacyFrame) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from hub.core.presence import Presence
 from hub.core.values import EventKind
 from hub.protocol import encode
 from hub.protocol.encode import event_v1
+from hub.router.feed import Feed
 from hub.router.port import Outgoing, Sink
 from hub.router.presence import Roll
 from hub.router.watches import Watches
@@ -58,33 +59,50 @@ class LocalRouter:
 
     def __init__(self, roll: Roll) -> None:
         self._sinks: dict[str, Sink] = {}
+        #: connections without a socket, made for one command of this process (hub.inside)
+        self._inside: set[str] = set()
         self._roll = roll
         #: connections that an event was handed to, added up over all events
         self.delivered = 0
         self.watches = Watches()
+        self.feed = Feed()
 
-    def add(self, sink: Sink, presence: Presence) -> None:
-        """A connection takes messages from now on."""
+    def add(self, sink: Sink, presence: Presence | None) -> None:
+        """A connection takes messages from now on; nobody is to see one without presence."""
         self._sinks[sink.connection] = sink
-        self._roll.opened(presence)
+        if presence is None:
+            self._inside.add(sink.connection)
+        else:
+            self._roll.opened(presence)
 
     def remove(self, connection: str) -> Watching:
         """A connection is gone, with its watches; returns what it watched."""
         if self._sinks.pop(connection, None) is not None:
-            self._roll.closed(connection)
+            if connection in self._inside:
+                self._inside.discard(connection)
+            else:
+                self._roll.closed(connection)
         return self.watches.leave(connection)
 
     def open_by_protocol(self) -> dict[str, int]:
         """How many connections are open; any thread may ask."""
-        v1 = sum(sink.v1 for sink in list(self._sinks.values()))
-        return {"taskhub.v1": v1, "legacy": len(self._sinks) - v1}
+        sinks = list(self._sinks.values())
+        v1 = sum(sink.v1 for sink in sinks)
+        return {"taskhub.v1": max(0, v1 - len(self._inside)), "legacy": len(sinks) - v1}
 
     def sink(self, connection: str) -> Sink | None:
         """An open connection of this process."""
         return self._sinks.get(connection)
 
+    def with_socket(self) -> dict[str, Sink]:
+        """All open connections of clients, by id."""
+        inside = self._inside
+        return {name: sink for name, sink in self._sinks.items() if name not in inside}
+
     def deliver(self, effect: Deliver) -> None:
         """Events to their task's publisher, its participants, and those who watch (§4.4)."""
+        if self.feed.observed:
+            self.feed.tell(effect.action, effect.events)
         messages = Encoded(effect.events)
         self.delivered += len(effect.to) * len(effect.events)
         watching = self.watches.on_event(effect.events[0].task, effect.events[0].seq)
@@ -144,6 +162,9 @@ class LocalRouter:
 
     def offer(self, effect: Offer) -> None:
         """A task's init to one more participant."""
+        if self.feed.observed and effect.event.created is not None:
+            # No event tells of a late participant, yet whoever looks at the task should see it.
+            self.feed.tell(effect.event.created.action, (effect.event,))
         self.send_event(effect.to, effect.event)
 
     def send_event(self, connection: str, event: Event, command_id: str | None = None) -> None:

@@ -57,6 +57,12 @@ class Sink(Protocol):
     token: Token
     #: bytes from which on a payload is told by its size only (§4.5)
     lazy_payload: int | None
+    #: frames it has sent
+    frames: int
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be sent."""
 
     def send(self, messages: Outgoing) -> None:
         """Queue these messages."""

@@ -27,6 +27,10 @@ class Roll:
         """Whether there is something to write."""
         return bool(self._opened or self._closed)
 
+    def unwritten(self) -> tuple[list[Presence], list[str]]:
+        """Who came and who went since it was last written down, as copies."""
+        return list(self._opened.values()), list(self._closed)
+
     def take(self) -> tuple[list[Presence], list[str]]:
         """What is to be written now: who came, who went."""
         opened, closed = list(self._opened.values()), self._closed

@@ -1,6 +1,27 @@
 """Who is connected, as the leases in the database and the memory of this process tell."""
 
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hub import runtime as hub_runtime
+from hub.connected import Connected, Doing
+from hub.core.errors import Rejection
+from hub.core.presence import Presence
+from hub.counts import traffic
+from hub.crossing import cross
+from hub.models import Connection
+from hub.runtime import Runtime
+
+#: A hub that does not answer for so long is shown as the database knows it.
+PATIENCE_S = 2.0
+
+_NOTHING = Doing(subscriptions=(), busy=0, unsent=0, rate=0.0)
+_NOBODY = Connected(doing={}, opened=(), closed=())
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +62,67 @@ class RefusalRow:
 
 
 def connections(*, client: str | None = None) -> list[ConnectionRow]:
-    """Open connections, longest first."""
-    raise NotImplementedError
+    """Open connections, longest first. What those of another process do is not known here."""
+    here = _ask(lambda hub: hub.looking.connected(client), _NOBODY)
+    rows = [_row(one, here) for one in _leased(client) if one.connection not in here.closed]
+    known = {row.connection for row in rows}
+    rows += [
+        _row(one, here)
+        for one in here.opened
+        if client in (None, one.client) and one.connection not in known
+    ]
+    return sorted(rows, key=lambda row: (row.since, row.connection))
 
 
 def connections_by_client() -> dict[str, int]:
     """How many connections each client holds."""
-    raise NotImplementedError
+    return dict(Counter(row.client for row in connections()))
 
 
 def subscribers(action: str) -> int:
     """Connections that would be offered a task of this action now."""
-    raise NotImplementedError
+    return subscribers_of((action,))[action]
+
+
+def subscribers_of(actions: Collection[str]) -> dict[str, int]:
+    """The same for many actions, at the price of one question."""
+    return _ask(lambda hub: hub.looking.subscribers(actions), dict.fromkeys(actions, 0))
 
 
 def refusals() -> list[RefusalRow]:
     """The last refused handshakes of this process, newest first; a bounded number."""
-    raise NotImplementedError
+    return [RefusalRow(**one._asdict()) for one in reversed(traffic.recent)]
+
+
+def _ask(question: Callable[[Runtime], Coroutine[Any, Any, T]], without: T) -> T:
+    """What the hub of this process says; ``without`` one, or when it does not answer."""
+    hub = hub_runtime.current()
+    if hub is None:
+        return without
+    try:
+        return cross(hub.loop, lambda: question(hub), PATIENCE_S)
+    except Rejection:
+        return without
+
+
+def _leased(client: str | None) -> list[Connection]:
+    hub = hub_runtime.current()
+    now = time.time_ns() // 1_000_000 if hub is None else hub.clock()
+    found = Connection.objects.filter(lease_until__gt=now)
+    return list(found if client is None else found.filter(client=client))
+
+
+def _row(one: Connection | Presence, here: Connected) -> ConnectionRow:
+    doing = here.doing.get(one.connection, _NOTHING)
+    return ConnectionRow(
+        connection=one.connection,
+        client=one.client,
+        address=one.address,
+        protocol=one.protocol,
+        agent=one.agent,
+        since=one.since,
+        subscriptions=doing.subscriptions,
+        busy=doing.busy,
+        unsent=doing.unsent,
+        rate=doing.rate,
+    )

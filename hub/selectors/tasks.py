@@ -1,109 +1,44 @@
 """Lists of tasks by filter, newest first, and one task whole.
 
 A list is read in keyset pages by the task's key, and a page looks at a bounded number of tasks:
-a rare match costs more pages, never a slow one. No list is counted exactly.
+a rare match costs more pages, never a slow one. No list is counted exactly. An action, a
+publisher, what is open and what failed have indexes of their own, and are found at once however
+rare they are; so are the few tasks whose ids begin in one way. A time is found by its place among
+the keys; of a task that is over ten seconds older than one before it, because the clock was set
+back while the hub was stopped, a bound in time may know nothing.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from hub.core.access import Access
-from hub.core.values import Expect, ParticipantState, Settle, TaskState
+from hub.selectors.conditions import visible_to
+from hub.selectors.sql import ALWAYS, LARGEST, Sql, all_of, first_number, storable
+from hub.selectors.task_details import task_body, task_events, task_participants
+from hub.selectors.task_rows import rows_by_key
+from hub.selectors.task_shapes import (
+    EventRow,
+    ParticipantRow,
+    TaskFilter,
+    TaskPage,
+    TaskRow,
+)
+from hub.selectors.walk import Walk, published_at
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskFilter:
-    """What a list is about. Everything given must hold; of several in one field, any."""
-
-    #: patterns (docs/protocol.md §1)
-    actions: tuple[str, ...] = ()
-    #: the state last reached; with ``outcome``, either may hold
-    states: frozenset[TaskState] = frozenset()
-    #: ``success`` and ``fail``
-    outcomes: frozenset[TaskState] = frozenset()
-    #: True: not ended; False: ended; None: both
-    open: bool | None = None
-    #: client name of the publisher
-    publisher: str | None = None
-    #: client name of a participant
-    service: str | None = None
-    #: the task's id begins so
-    task_id: str | None = None
-    #: published at or after, before (ms)
-    since: int | None = None
-    until: int | None = None
-    #: text in the reason it failed for, whatever its case
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRow:
-    """One task at a glance. Times are milliseconds since the epoch."""
-
-    key: int
-    task_id: str
-    action: str
-    publisher: str
-    state: TaskState
-    #: None: not settled
-    outcome: TaskState | None
-    seq: int
-    created_at: int
-    started_at: int | None
-    settled_at: int | None
-    ended_at: int | None
-    start_deadline: int
-    end_deadline: int
-    settle: Settle
-    expect: Expect
-    claim: bool
-    #: client names of the participants, in the order of the offers, none twice
-    services: tuple[str, ...] = ()
-    #: JSON of the last update of a task that is open
-    update: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskPage:
-    """One page of a list."""
-
-    tasks: tuple[TaskRow, ...]
-    #: pass as ``before`` for the next page; None: there is none
-    next: int | None
-    #: the page ended because it had looked at enough tasks; the last of them was published then
-    searched_to: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRow:
-    """One event. ``body`` is JSON as received, cut when ``size`` says more."""
-
-    seq: int
-    kind: str
-    event_id: str
-    at: int
-    by: str
-    state: TaskState
-    participant: int
-    participant_state: ParticipantState | None
-    stands_for: str | None
-    body: str | None = field(repr=False)
-    #: bytes of the whole body as UTF-8; 0: none
-    size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParticipantRow:
-    """One participant's part in a task."""
-
-    number: int
-    client: str
-    connection: str
-    group: bool
-    state: ParticipantState
-    offered_at: int
-    started_at: int | None
-    done_at: int | None
-    body: str | None = field(repr=False)
+__all__ = [
+    "EventRow",
+    "ParticipantRow",
+    "TaskFilter",
+    "TaskPage",
+    "TaskRow",
+    "task_body",
+    "task_count",
+    "task_events",
+    "task_find",
+    "task_page",
+    "task_participants",
+    "tasks_by_key",
+    "tasks_newer",
+]
 
 
 def task_page(
@@ -117,7 +52,20 @@ def task_page(
 
     ``viewer``: a client (docs/protocol.md §3, §5.5); None: who may see all.
     """
-    raise NotImplementedError
+    keys: list[int] = []
+    for window in Walk(filter, viewer, before=before).windows():
+        keys += window.keys(limit + 1 - len(keys))
+        if len(keys) > limit:
+            return _page(keys[:limit], keys[limit - 1])
+        reached, last = window.low, window.last
+    searched_to = None if last else published_at(reached)
+    return _page(keys, None if searched_to is None else reached, searched_to)
+
+
+def _page(keys: list[int], following: int | None, searched_to: int | None = None) -> TaskPage:
+    found = rows_by_key(keys)
+    tasks = tuple(found[key] for key in keys if key in found)
+    return TaskPage(tasks=tasks, next=following, searched_to=searched_to)
 
 
 def tasks_newer(
@@ -127,8 +75,11 @@ def tasks_newer(
     viewer: Access | None = None,
     limit: int = 100,
 ) -> int:
-    """How many tasks of the list have a key above ``after``; counts to ``limit`` at most."""
-    raise NotImplementedError
+    """How many tasks of the list have a key above ``after``; counts to ``limit`` at most.
+
+    Looks at as many tasks as a page does, from the newest on: of more, some are not counted.
+    """
+    return _count(Walk(filter, viewer, after=after), limit)[0]
 
 
 def task_count(
@@ -136,32 +87,36 @@ def task_count(
     *,
     limit: int = 10_000,
 ) -> tuple[int, bool]:
-    """How many there are among the newest, and whether it is more than that ("10 000+")."""
-    raise NotImplementedError
+    """How many there are among the newest, and whether it is more than that ("10 000+").
+
+    Looks at as many tasks as a page does.
+    """
+    count, more = _count(Walk(filter, None), limit + 1)
+    return min(count, limit), more or count > limit
 
 
-def tasks_by_key(keys: list[int]) -> dict[int, TaskRow]:
+def _count(walk: Walk, limit: int) -> tuple[int, bool]:
+    """How many match, up to a limit, and whether there may be more further back."""
+    count, more = 0, False
+    for window in walk.windows():
+        count += window.count(limit - count)
+        more = not window.last
+        if count >= limit:
+            break
+    return count, more
+
+
+def tasks_by_key(keys: Sequence[int]) -> dict[int, TaskRow]:
     """Those of these tasks that are there."""
-    raise NotImplementedError
+    return rows_by_key([key for key in keys if abs(key) <= LARGEST])
 
 
 def task_find(task_id: str, *, viewer: Access | None = None) -> TaskRow | None:
     """The task, if it is there and the viewer may know of it."""
-    raise NotImplementedError
-
-
-def task_events(
-    key: int, *, from_seq: int = 1, limit: int = 100, body_limit: int | None = None
-) -> list[EventRow]:
-    """Events of a task in order; bodies cut to ``body_limit`` characters."""
-    raise NotImplementedError
-
-
-def task_participants(key: int, *, limit: int = 1_000) -> list[ParticipantRow]:
-    """Participants of a task in the order of the offers."""
-    raise NotImplementedError
-
-
-def task_body(key: int, seq: int) -> str | None:
-    """The JSON of one event as received."""
-    raise NotImplementedError
+    if not storable(task_id):
+        return None
+    seen = ALWAYS if viewer is None else visible_to(viewer, TaskFilter())
+    where = all_of([Sql("t.task_id = %s", (task_id,)), seen])
+    text = f"SELECT t.id FROM hub_task t WHERE {where.text}"  # noqa: S608
+    key = first_number(Sql(text, where.parameters))
+    return None if key is None else rows_by_key([key]).get(key)

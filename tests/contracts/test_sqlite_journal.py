@@ -123,18 +123,21 @@ def test_a_failed_rollback_costs_its_batch_and_no_other(
 def test_presence_rows(sqlite_journal: SqliteJournal, history_file: Path) -> None:
     def rows() -> list[tuple[str, int]]:
         with sqlite3.connect(history_file) as database:
-            query = "SELECT connection, lease_until FROM hub_connection ORDER BY 1"
+            query = "SELECT connection || agent, lease_until FROM hub_connection ORDER BY 1"
             found = database.execute(query).fetchall()
         database.close()
         return found
 
     people = [
-        Presence(connection=c, client="c", address="::1", protocol="legacy", since=1) for c in "abc"
+        Presence(
+            connection=c, client="c", address="::1", protocol="legacy", since=1, agent=f" by {c}/1"
+        )
+        for c in "abc"
     ]
     sqlite_journal.record_presence(people[:2], [], 100)
-    assert rows() == [("a", 100), ("b", 100)]
+    assert rows() == [("a by a/1", 100), ("b by b/1", 100)]
     sqlite_journal.record_presence(people[2:], ["a"], 200)
-    assert rows() == [("b", 200), ("c", 200)]
+    assert rows() == [("b by b/1", 200), ("c by c/1", 200)]
     sqlite_journal.sweep_presence()
     assert rows() == []
 

@@ -91,7 +91,9 @@ class Story:
             reason = plain[0] if plain else None
             task_id = options.get("task", "t")
             return self.world.do(
-                inputs.OperatorCancel(task_id=task_id, operator="operator", reason=reason)
+                inputs.OperatorCancel(
+                    connection="operator", task_id=task_id, operator="operator", reason=reason
+                )
             )
         if verb == "access":
             return self.world.do(inputs.AccessChanged(connection=who, access=_access(who, options)))

@@ -212,7 +212,7 @@ RIGHTS = {
                         | success a 1 > p a b
         p cancel        | refused illegal-transition > p
         operator cancel | refused illegal-transition > operator
-        operator cancel task=nope | refused task-ended > operator
+        operator cancel task=nope | refused unknown-task > operator
     """,
     "withdrawn before it started": """
         a sub

@@ -219,9 +219,9 @@ ROWS_OF_5_4 = {
         p.2 cancel | fail p cancelled > p a p.2
                    | end hub > p a
     """,
-    "an operator cancels": begin("a")
+    "an operator cancels, and hears that it is done": begin("a")
     + """
-        operator cancel "no" | fail hub cancelled > p a
+        operator cancel "no" | fail hub cancelled > p a operator
                              | end hub > p a
         operator cancel      | refused task-ended > operator
     """,
@@ -762,18 +762,18 @@ def test_story(story: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "by", "message"),
+    ("step", "by", "to", "message"),
     [
-        ('p cancel "no"', "p", "Cancelled by p."),
-        ('operator cancel "no"', "hub", "Cancelled by operator operator."),
-        ("p cancel", "p", "Cancelled by p."),
+        ('p cancel "no"', "p", "p", "Cancelled by p."),
+        ('operator cancel "no"', "hub", "p operator", "Cancelled by operator operator."),
+        ("p cancel", "p", "p", "Cancelled by p."),
     ],
 )
-def test_a_cancelled_task_says_by_whom_and_why(step: str, by: str, message: str) -> None:
+def test_a_cancelled_task_says_by_whom_and_why(step: str, by: str, to: str, message: str) -> None:
     world = check(
         f"""
         p init | init p > p
-        {step} | fail {by} cancelled > p
+        {step} | fail {by} cancelled > {to}
                | end hub > p
         """
     )

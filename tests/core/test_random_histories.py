@@ -341,7 +341,8 @@ class Histories(RuleBasedStateMachine):
     def operator_cancels(self, n: int) -> None:
         tasks = self.open_tasks()
         task_id = tasks[n % len(tasks)].task_id if tasks else "none"
-        self.do(inputs.OperatorCancel(task_id=task_id, operator="o", reason='"x"'))
+        command = inputs.OperatorCancel(connection="o", task_id=task_id, operator="o", reason='"x"')
+        self.do(command)
 
     @rule(task=number, kind=kinds, body=bodies)
     def ask_as_a_stranger(self, task: int, kind: EventKind, body: str) -> None:

@@ -78,9 +78,8 @@ class World:
         try:
             return self._commit(self._decide(item))
         except Rejection as rejection:
-            assert isinstance(item, inputs.Command | inputs.OperatorCancel)
-            to = item.connection if isinstance(item, inputs.Command) else item.operator
-            return [Refuse(to=to, rejection=rejection)]
+            assert isinstance(item, inputs.Command)
+            return [Refuse(to=item.connection, rejection=rejection)]
 
     def _displace(self, command: inputs.Resume) -> None:
         lost = self.engine.lost(command)

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import msgspec
 
-from hub import logs, pipeline, runtime
+from hub import logs, recovery, runtime
 from hub.core import publishing
 from hub.core.decision import Decision
 from hub.core.facts import Fact
@@ -140,7 +140,7 @@ def takes_failed_commits_for_done() -> None:
 
 def does_not_pause_on_a_full_disk() -> None:
     """It tries again at once, and logs each time: no bound hides how often."""
-    pipeline.RECOVERY_PAUSE_S = 0
+    recovery.RECOVERY_PAUSE_S = 0
     logs.Bounded.filter = lambda _self, _record: True  # type: ignore[assignment,method-assign]
 
 

@@ -78,6 +78,7 @@ def test_tasks_of_all_kinds_go_from_init_to_end(tmp_path: Path) -> None:
     assert any("fail" in events or "drop" in events for events in payments), output
     assert "CardDeclinedError" in output
     assert "no CHF account" in output
+    assert re.search(r"Dashboard  http://127.0.0.1:\d+/\n", output)
     secret = tmp_path / "data" / "password"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert secret.read_text().strip() in output

@@ -1,12 +1,14 @@
 """Who is let in, and what those hear who are not (docs/protocol.md §2.1 to §2.3, §7)."""
 
 import asyncio
+import base64
 import json
 
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from hub.counts import traffic
 from hub.gateway import silent_sockets
 from tests.gateway.harness import Hub, Serving, eventually, grants
 from tests.raw_peer import basic
@@ -45,6 +47,11 @@ async def test_another_origin_is_forbidden(hub: Hub) -> None:
 async def test_wrong_keys_get_one_answer(hub: Hub, authorization: str) -> None:
     status, head, body = await refusal(hub, Authorization=authorization)
     assert status == 401
+    last = traffic.recent[-1]
+    name = {"nobody": "nobody", "mailer": "mailer", "hub": ""}
+    said = base64.b64decode(authorization.split()[1]).decode().partition(":")[0]
+    assert (last.address, last.name) == ("127.0.0.1", name[said])
+    assert (last.reason, last.status) == ("wrong-key", 401)
     assert body == {"error": "Unknown name or wrong key."}
     assert "www-authenticate" not in head, "a browser would keep the key and send it everywhere"
 

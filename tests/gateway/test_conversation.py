@@ -53,6 +53,15 @@ async def test_v1_is_welcomed_before_all_else(hub: Hub) -> None:
         assert await client.recv() == '"hello"'
 
 
+async def test_its_frames_are_counted(hub: Hub) -> None:
+    async with await hub.client() as client:
+        for _ in range(3):
+            await client.send('"hello"')
+            await client.recv()
+        (sink,) = hub.pipeline.sinks.values()
+        assert (sink.frames, sink.unsent) == (3, 0)
+
+
 async def test_legacy_is_not(hub: Hub) -> None:
     async with await hub.client() as client:
         await client.send('"hello"')

@@ -8,6 +8,7 @@ from hub.gateway.handshake import (
     Refused,
     Scope,
     address,
+    agent,
     basic_credentials,
     check_origin,
     network,
@@ -113,6 +114,21 @@ def test_services_send_no_origin() -> None:
 )
 def test_an_ipv6_network_counts_as_one_address(given: str, counted_as: str) -> None:
     assert network(given) == counted_as
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("taskhub/0.1.0", "taskhub/0.1.0"),
+        (" curl/8\0\x1b[2J\r\n ", "curl/8[2J"),
+        ("x" * 10_000, "x" * 128),
+        ("\xff" * 300, "\ufffd" * 128),
+        ("", ""),
+    ],
+)
+def test_a_program_is_known_by_what_it_calls_itself(said: str, kept: str) -> None:
+    assert agent(scope(("user-agent", said))) == kept
+    assert agent(scope()) == ""
 
 
 def test_address() -> None:

@@ -33,6 +33,8 @@ class RecordingSink:
         self.v1 = v1
         self.token = Token(f"session of {connection}")
         self.lazy_payload: int | None = None
+        self.frames = 0
+        self.unsent = 0
         self.closed: int | None = None
         self.messages: list[dict[str, Any]] = []
         self.bad_frames = 0

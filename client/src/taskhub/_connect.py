@@ -1,6 +1,7 @@
 """From an address to a connection the hub has welcomed."""
 
 import asyncio
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import msgspec
@@ -20,6 +21,17 @@ _LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 _REFUSED: Final = frozenset({401, 403})
 
 
+def _agent() -> str:
+    try:
+        return f"taskhub/{version('taskhub')}"
+    except PackageNotFoundError:  # run from a checkout
+        return "taskhub/dev"
+
+
+#: What operators of the hub see of this program.
+_AGENT: Final = _agent()
+
+
 async def connection_open(address: Address) -> tuple[ClientConnection, Message]:
     """Connect and take the welcome. Raises ConnectionFailed or AuthenticationError."""
     connection = await _handshake(address)
@@ -36,6 +48,7 @@ async def _handshake(address: Address) -> ClientConnection:
             address.url,
             additional_headers={"Authorization": address.authorization},
             subprotocols=[Subprotocol(SUBPROTOCOL)],
+            user_agent_header=_AGENT,
             compression=None,
             max_size=_LARGEST_MESSAGE,
             open_timeout=_TIMEOUT,

@@ -51,6 +51,17 @@ DELETE FROM hub_connection
 -- name: ended_tasks
 SELECT id FROM hub_task WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?
 
+-- name: delete_again
+-- What these tasks were published again from; task_id is the new task's.
+DELETE FROM hub_again WHERE task_id IN (
+    SELECT task_id FROM hub_task WHERE id IN (SELECT value FROM json_each(?))
+)
+
+-- name: delete_again_alone
+-- Of tasks that were refused, after the process that asked had been killed.
+DELETE FROM hub_again WHERE at < ?
+AND NOT EXISTS (SELECT 1 FROM hub_task WHERE hub_task.task_id = hub_again.task_id)
+
 -- name: delete_events
 DELETE FROM hub_task_event WHERE task IN (SELECT value FROM json_each(?))
 

@@ -52,8 +52,9 @@ FROM (VALUES {rows}) AS v
 WHERE hub_task.id = v.column1
 
 -- name: open_connections
-INSERT OR REPLACE INTO hub_connection (connection, client, address, protocol, since, lease_until)
-VALUES {rows}
+INSERT OR REPLACE INTO hub_connection (
+    connection, client, address, protocol, agent, since, lease_until
+) VALUES {rows}
 
 -- name: close_connections
 DELETE FROM hub_connection WHERE connection IN (VALUES {rows})
