@@ -7,11 +7,12 @@ from hub.journal.sqlite import SqliteJournal
 from hub.lock import FileLock, Lock, SessionLock
 
 
-def journal_of(settings: HubSettings) -> Journal:
-    """The journal, not yet open."""
+def journal_of(settings: HubSettings, *, synced: bool = True) -> Journal:
+    """The journal, not yet open; ``synced=False``: a power cut may take the last commits."""
     if settings.database_url is not None:
-        return PostgresJournal(settings.database_url)
-    return SqliteJournal(settings.database_path, synchronous=settings.sqlite_synchronous)
+        return PostgresJournal(settings.database_url, synced=synced)
+    synchronous = settings.sqlite_synchronous if synced else "NORMAL"
+    return SqliteJournal(settings.database_path, synchronous=synchronous)
 
 
 def lock_of(settings: HubSettings) -> Lock:

@@ -22,7 +22,7 @@ NEW_PARTICIPANTS = (
     *("bigint", "int", "text", "text", "boolean", "text", "bigint", "bigint", "bigint", "text"),
 )
 CHANGED_PARTICIPANTS = ("bigint", "int", "text", "text", "bigint", "bigint", "text")
-OPENED = ("text", "text", "text", "text", "bigint")
+OPENED = ("text", "text", "text", "text", "text", "bigint")
 
 
 def placeholders(types: Iterable[str]) -> str:

@@ -13,12 +13,12 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, dict_row, tuple_row
 
 from hub.core.facts import Event, Fact
 from hub.core.presence import Presence
 from hub.core.task import Task, restore
-from hub.journal import arrays
+from hub.journal import arrays, sums
 from hub.journal.port import JournalFailed
 from hub.journal.restored import event_of, participant_of
 from hub.journal.rows import Row, Rows, rows_of
@@ -51,8 +51,9 @@ T = TypeVar("T")
 class PostgresJournal:
     """Part of ``Journal``. ``url`` may hold a password and appears in no message."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, synced: bool = True) -> None:
         self._url = url
+        self._options = _OPTIONS if synced else f"{_OPTIONS} -c synchronous_commit=off"
         self._local = threading.local()
         self._lock = threading.Lock()
         self._connections: list[Connection] = []
@@ -90,7 +91,7 @@ class PostgresJournal:
             self._url,
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_S,
-            options=_OPTIONS,
+            options=self._options,
             application_name="taskhub",
             row_factory=dict_row,
             # A server that went without a word is noticed, and the batch fails.
@@ -152,7 +153,9 @@ class PostgresJournal:
         self, opened: Sequence[Presence], closed: Sequence[str], lease_until: int
     ) -> None:
         """Part of ``Journal``."""
-        rows: list[Row] = [(p.connection, p.client, p.address, p.protocol, p.since) for p in opened]
+        rows: list[Row] = [
+            (p.connection, p.client, p.address, p.protocol, p.agent, p.since) for p in opened
+        ]
         names = [p.connection for p in opened]
         opening = arrays.columns(rows, arrays.OPENED)
         parameters = (list(closed), lease_until, names, lease_until, *opening)
@@ -164,9 +167,43 @@ class PostgresJournal:
 
     def prune(self, ended_before: int, limit: int) -> int:
         """Part of ``Journal``."""
-        return self._do(
-            lambda c: c.execute(_SQL["prune"], (ended_before, limit)).rowcount, what="write"
-        )
+
+        def write(connection: Connection) -> int:
+            deleted = connection.execute(_SQL["prune"], (ended_before, limit)).rowcount
+            if deleted < limit:
+                connection.execute(_SQL["delete_again_alone"], (ended_before,))
+            return deleted
+
+        return self._do(write, what="write")
+
+    def tally(self, until: int, limit: int) -> sums.Tally:
+        """Part of ``Journal``."""
+
+        def read(connection: Connection) -> sums.Tally:
+            with _snapshot(connection):
+                return sums.tally(_run(connection), until, limit)
+
+        return self._do(read, what="read")
+
+    def add_sums(self, made: sums.Tally) -> bool:
+        """Part of ``Journal``."""
+        # Done twice, it finds that the sums have moved: then they hold this tally already.
+        return self._in_transaction(lambda run: sums.add(run, made))
+
+    def rewind_sums(self, to: int) -> None:
+        """Part of ``Journal``."""
+        self._in_transaction(lambda run: sums.rewind(run, to))
+
+    def prune_sums(self, hours_before: int | None) -> bool:
+        """Part of ``Journal``."""
+        return self._in_transaction(lambda run: sums.prune(run, hours_before))
+
+    def _in_transaction(self, work: Callable[[sums.Run], T]) -> T:
+        def write(connection: Connection) -> T:
+            with connection.transaction():
+                return work(_run(connection))
+
+        return self._do(write, what="write")
 
     def epoch(self) -> str:
         """Part of ``Journal``."""
@@ -223,6 +260,12 @@ class PostgresJournal:
             return [event_of(row, row["task_name"], made) for row in page]
 
         return self._do(read, what="read")
+
+
+def _run(connection: Connection) -> sums.Run:
+    """Executes the statements that all databases share, whose parameters are ``?``."""
+    cursor = connection.cursor(row_factory=tuple_row)
+    return lambda text, parameters: cursor.execute(text.replace("?", "%s").encode(), parameters)
 
 
 def _rows(connection: Connection, name: str, *parameters: object) -> list[dict[str, Any]]:

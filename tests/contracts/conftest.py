@@ -13,6 +13,9 @@ from hub.journal.memory import MemoryJournal
 from hub.journal.port import Journal
 from hub.journal.postgres import PostgresJournal
 from hub.journal.sqlite import SqliteJournal
+from tests.postgres import PostgresDatabase, postgres_database, postgres_server
+
+__all__ = ["postgres_database", "postgres_server"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,13 +46,10 @@ def sqlite_journal(history_file: Path) -> Iterator[SqliteJournal]:
 
 
 @pytest.fixture
-def postgres_journal() -> Iterator[PostgresJournal]:
-    import psycopg
-
-    url = "postgresql://postgres@localhost/pgscratch"
-    with psycopg.connect(url, autocommit=True) as c:
-        c.execute("truncate hub_task, hub_task_event, hub_participation, hub_connection, hub_meta")
-    made = PostgresJournal(url)
+def postgres_journal(postgres_database: PostgresDatabase) -> Iterator[PostgresJournal]:
+    """The real driver, on a database of this run."""
+    postgres_database.empty()
+    made = PostgresJournal(postgres_database.url)
     made.open()
     yield made
     made.close()

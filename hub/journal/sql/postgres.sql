@@ -128,7 +128,7 @@ SELECT value FROM hub_meta WHERE key = 'epoch'
 -- name: record_presence
 WITH gone AS (DELETE FROM hub_connection WHERE connection = ANY(%s::text[])),
 renewed AS (UPDATE hub_connection SET lease_until = %s WHERE connection <> ALL(%s::text[]))
-INSERT INTO hub_connection (connection, client, address, protocol, since, lease_until)
+INSERT INTO hub_connection (connection, client, address, protocol, agent, since, lease_until)
 SELECT *, %s FROM unnest({opened})
 ON CONFLICT (connection) DO UPDATE SET lease_until = excluded.lease_until
 
@@ -137,8 +137,16 @@ DELETE FROM hub_connection
 
 -- name: prune
 WITH ended AS MATERIALIZED (
-    SELECT id FROM hub_task WHERE ended_at IS NOT NULL AND ended_at < %s ORDER BY ended_at LIMIT %s
+    SELECT id, task_id FROM hub_task
+    WHERE ended_at IS NOT NULL AND ended_at < %s ORDER BY ended_at LIMIT %s
 ),
+-- What these tasks were published again from.
+again AS (DELETE FROM hub_again WHERE task_id IN (SELECT task_id FROM ended)),
 events AS (DELETE FROM hub_task_event WHERE task IN (SELECT id FROM ended)),
 participants AS (DELETE FROM hub_participation WHERE task IN (SELECT id FROM ended))
 DELETE FROM hub_task WHERE id IN (SELECT id FROM ended)
+
+-- name: delete_again_alone
+-- Of tasks that were refused, after the process that asked had been killed.
+DELETE FROM hub_again WHERE at < %s
+AND NOT EXISTS (SELECT FROM hub_task WHERE hub_task.task_id = hub_again.task_id)
