@@ -39,6 +39,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	PYTHONPATH=client/src $(BIN)/lint-imports --no-cache
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(BIN)/python -m pytest -q -p no:randomly tests/core tests/protocol tests/architecture --deselect tests/core/test_random_histories.py
 
 bench: $(STAMP)

@@ -73,6 +73,16 @@ def authenticate(*, name: str, key: str, now: datetime | None = None) -> ClientG
     return _grants([found])[found.pk]
 
 
+def authenticate_bearer(*, key: str, now: datetime | None = None) -> ClientGrants | None:
+    """The grants of the client whose live key this is, else None: for who sends no name.
+
+    Only a generated key says whose it is. None is the one answer, after the same time, as in
+    `authenticate`: one query for whatever is formed like a key.
+    """
+    found = _find_generated(None, key, now or timezone.now())
+    return None if found is None else _grants([found])[found.pk]
+
+
 def current_grants(
     *, key_ids: Collection[int], now: datetime | None = None
 ) -> dict[int, ClientGrants]:
@@ -99,6 +109,16 @@ def clients_summarised(clients: QuerySet[Client], now: datetime) -> QuerySet[Cli
     return clients.annotate(live_keys=count).prefetch_related("permissions")
 
 
+def clients_page(*, name: str | None, after: str | None, limit: int) -> list[Client]:
+    """Clients by name with their permissions at hand; ``name``: that one, ``after``: those past."""
+    found = Client.objects.order_by("name").prefetch_related("permissions")
+    if name is not None:
+        found = found.filter(name=name)
+    if after is not None:
+        found = found.filter(name__gt=after)
+    return list(found[:limit])
+
+
 def patterns_by_kind(permissions: Iterable[Permission]) -> dict[str, list[str]]:
     """The patterns of one client's permissions under `sub`, `pub` and `watch`, sorted."""
     kinds: dict[str, list[str]] = {kind: [] for kind in Permission.Kind.values}
@@ -111,14 +131,15 @@ def _live_keys(now: datetime) -> QuerySet[Key]:
     return Key.objects.filter(Key.live(now), client__enabled=True).select_related("client")
 
 
-def _find_generated(name: str, key: str, now: datetime) -> Key | None:
+def _find_generated(name: str | None, key: str, now: datetime) -> Key | None:
+    """``name`` None: whoever's key it is."""
     public_id = keys.key_parse(key)
     if public_id is None:
         return None
     # By the key's id alone: the name asked for has no part in how long this takes.
     row = Key.objects.select_related("client").filter(public_id=public_id).first()
     right = keys.digest_matches(row.digest if row else _NO_DIGEST, key)
-    if row is None or not right or row.client.name != name:
+    if row is None or not right or name not in (None, row.client.name):
         return None
     return row if row.client.enabled and row.state(now) == "live" else None
 

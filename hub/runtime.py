@@ -18,7 +18,7 @@ from hub.inside import Inside
 from hub.journal.port import Journal, JournalFailed
 from hub.logs import bounded, logger
 from hub.pipeline import Pipeline
-from hub.protocol.frames import Rules
+from hub.protocol.frames import rules_of
 from hub.recovery import CHECK_DISK
 from hub.rollup import Rollups
 from hub.router.local import LocalRouter
@@ -87,7 +87,7 @@ class Runtime:
             engine=engine,
             journal=journal,
             router=LocalRouter(roll),
-            rules=self._rules(),
+            rules=rules_of(limits, strict_actions=self.settings.action_grammar == "strict"),
             max_watches=limits.max_watches,
             clock=self.clock,
             new_id=new_id,
@@ -105,14 +105,6 @@ class Runtime:
             data_dir=str(self.settings.data_dir),
             epoch=self.epoch,
             open_tasks=len(tasks),
-        )
-
-    def _rules(self) -> Rules:
-        return Rules(
-            strict_actions=self.settings.action_grammar == "strict",
-            max_nesting=self.limits.max_nesting,
-            max_start_timeout=self.limits.max_start_timeout_ms,
-            max_end_timeout=self.limits.max_end_timeout_ms,
         )
 
     def _keep_house(self, engine: Engine, roll: Roll) -> None:

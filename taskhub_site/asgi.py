@@ -11,6 +11,7 @@ django_application = get_asgi_application()
 
 # Only now: these import models.
 from hub.dashboard.live import LiveConsumer  # noqa: E402
+from hub.gateway.bodies import BoundedBodies  # noqa: E402
 from hub.gateway.consumers import HubConsumer  # noqa: E402
 from hub.gateway.handshake import Receive, Scope, Send  # noqa: E402
 from hub.gateway.health import Health  # noqa: E402
@@ -29,7 +30,7 @@ async def websockets(scope: Scope, receive: Receive, send: Send) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": Health(django_application),
+        "http": Health(BoundedBodies(django_application)),
         "websocket": websockets,
         "lifespan": lifespan,
     }

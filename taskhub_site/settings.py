@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from csp.constants import NONE, SELF
 
+from hub.core.values import ParticipantState, TaskState
 from hub.logs import logging_setup
 from taskhub_site.data_dir import (
     STATIC_DIR,
@@ -37,6 +38,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "csp",
     "credentials",
     "hub",
@@ -135,8 +138,37 @@ WHITENOISE_USE_FINDERS = True
 
 # Closed unless a view says otherwise.
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "hub.api.authentication.BearerAuthentication",
+        "hub.api.authentication.BasicAuthentication",
+        "hub.api.authentication.StaffSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "hub.api.permissions.StaffNeedPermission",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["hub.api.throttling.CallerThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["hub.api.media.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["hub.api.media.JsonParser"],
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is answered by 405
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "hub.api.problems.handle",
+    "URL_FORMAT_OVERRIDE": None,  # "format" is a parameter like any other that is not known
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "TaskHub",
+    "DESCRIPTION": "Query tasks, publish them without a socket, and follow their events.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SORT_OPERATIONS": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "TaskState": [state.value for state in TaskState],
+        "ParticipantState": [state.value for state in ParticipantState],
+    },
 }
 
 # TASKHUB_HTTPS: the proxy in front speaks TLS. It must set X-Forwarded-Proto itself, replacing

@@ -15,5 +15,6 @@ urlpatterns = [
     path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    path("api/", include("hub.api.urls")),
     path("metrics", metrics),
 ]

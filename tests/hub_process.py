@@ -94,6 +94,10 @@ class HubProcess:
         """One more client."""
         self._provision({"create": {name: rights}})
 
+    def staff(self, **people: Any) -> None:
+        """People who may open the admin, each with Django permissions, or ``"all"``."""
+        self._provision({"staff": people})
+
     def sign_in(self, **users: Collection[str]) -> None:
         """Users with these permissions, each with a session, whose cookie is in ``keys``."""
         self._provision({"users": {login: list(found) for login, found in users.items()}})

@@ -1,8 +1,11 @@
 """Changes clients in a hub's database, as JSON on standard input says; prints ``{name: key}``.
 
     {"migrate": true, "create": {name: rights}, "withdraw": {name: kinds}, "revoke": [name],
-     "expire": [name], "disable": [name], "superusers": {name: password},
-     "users": {login: permissions}}
+     "expire": [name], "disable": [name], "staff": {name: ["hub.view_task", …] or "all"},
+     "superusers": {name: password}, "users": {login: permissions}}
+
+Staff have the password ``staff-password``; giving them again sets what they may; null: no
+longer staff.
 
 A user's "key" is the cookie of a session; of the permissions, which are code names of the hub's
 models, ``*`` makes a superuser. Nobody's password can be guessed but that of ``admin``: ``secret``.
@@ -18,7 +21,8 @@ import django
 
 django.setup()
 
-from django.contrib.auth.models import Permission as Codename  # noqa: E402  (models need it)
+from django.contrib.auth.hashers import make_password  # noqa: E402  (models need it)
+from django.contrib.auth.models import Permission as Codename  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.test import Client as Browser  # noqa: E402
@@ -40,6 +44,10 @@ def change(changes: dict[str, Any]) -> dict[str, str]:
     Key.objects.filter(client__name__in=changes.get("expire", ())).update(expires_at=timezone.now())
     for name in changes.get("disable", ()):
         services.client_disable(client=Client.objects.get(name=name))
+    if staff := changes.get("staff"):
+        password = make_password("staff-password")  # once: it takes a while on purpose
+        for name, permissions in staff.items():
+            _staff(name, permissions, password)
     for name, password in changes.get("superusers", {}).items():
         User.objects.create_superuser(name, password=password)
     sessions = {
@@ -49,6 +57,19 @@ def change(changes: dict[str, Any]) -> dict[str, str]:
         name: services.client_create(name=name, **rights)[1]
         for name, rights in changes.get("create", {}).items()
     }
+
+
+def _staff(name: str, permissions: Any, password: str) -> None:
+    user, _ = User.objects.get_or_create(username=name)
+    user.is_staff, user.is_superuser = permissions is not None, permissions == "all"
+    user.password = user.password or password
+    user.save()
+    granted = []
+    for permission in permissions if isinstance(permissions, list) else ():
+        app, codename = permission.split(".")
+        found = Codename.objects.get(content_type__app_label=app, codename=codename)
+        granted.append(found)
+    user.user_permissions.set(granted)
 
 
 def _user(login: str, permissions: list[str]) -> str:

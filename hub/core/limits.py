@@ -64,3 +64,9 @@ class Limits:
     min_free_disk_bytes: int = 256 * MIB
     #: How long a stopping hub waits for batches that are still running.
     drain_timeout_ms: int = 5_000
+    #: Requests a minute of one client to the API.
+    api_requests_per_minute: int = 6_000
+    #: Event streams of the API that are open at a time.
+    api_streams: int = 200
+    #: Event streams of one client.
+    api_streams_per_client: int = 20

@@ -5,7 +5,6 @@ loop nor the threads of the journal.
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -15,14 +14,11 @@ from django.utils import timezone
 
 from credentials import selectors, services
 from credentials.selectors import ClientGrants
-from hub.core.access import Access, access
-from hub.core.values import HUB
+from hub.admission import possible_name
 
 THREADS = 2
 #: Handshakes waiting for a thread; more are asked to come back.
 MAX_WAITING = 2_048
-
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 T = TypeVar("T")
 
@@ -95,20 +91,3 @@ def _first_right(pairs: Collection[tuple[str, str]]) -> ClientGrants | None:
         if found is not None:
             break
     return found
-
-
-def possible_name(name: str) -> bool:
-    """Whether a client may be called so (docs/protocol.md §7)."""
-    return bool(_NAME.fullmatch(name)) and name != HUB
-
-
-def access_of(grants: ClientGrants) -> Access:
-    """A client's grants as the core knows them."""
-    return access(
-        grants.name,
-        sub=grants.sub,
-        pub=grants.pub,
-        watch=grants.watch,
-        group=grants.group,
-        connections=grants.max_connections,
-    )

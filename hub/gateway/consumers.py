@@ -6,11 +6,11 @@ from dataclasses import asdict
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
+from hub.admission import access_of
 from hub.core.presence import Presence
 from hub.counts import RefusedHandshake, traffic
 from hub.gateway import direct_reader, direct_writer, handshake
 from hub.gateway.asgi_writer import AsgiWriter
-from hub.gateway.authentication import access_of
 from hub.gateway.direct_reader import ABNORMAL, DirectReader
 from hub.gateway.door import Door
 from hub.gateway.entrance import entrance

@@ -7,14 +7,15 @@ from datetime import datetime
 from django.utils import timezone
 
 from credentials.selectors import ClientGrants
+from hub.admission import access_of, network, possible_name
 from hub.core.limits import Limits
-from hub.gateway.authentication import Authentication, Overloaded, access_of, possible_name
-from hub.gateway.handshake import Refused, Scope, address, basic_credentials, network
+from hub.gateway.authentication import Authentication, Overloaded
+from hub.gateway.handshake import Refused, Scope, address, basic_credentials
 from hub.gateway.session import GOING_AWAY, REVOKED, Session
 from hub.gateway.turns import Crowded, Turns
-from hub.gateway.windows import Failures, TokenBucket
 from hub.logs import logger
 from hub.pipeline import Pipeline
+from hub.windows import Failures, TokenBucket
 
 log = logger(__name__)
 

@@ -3,13 +3,12 @@
 Pure but for ``refuse``, which sends.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
+
+from hub.admission import basic_pairs
 
 V1 = "taskhub.v1"
 #: Subprotocols that are known, in the order of preference.
@@ -55,19 +54,7 @@ def header(scope: Scope, name: bytes) -> bytes | None:
 
 def basic_credentials(scope: Scope) -> list[tuple[str, str]]:
     """Name and key as sent, then percent-decoded if that differs (§2.1); [] if there are none."""
-    value = header(scope, b"authorization") or b""
-    scheme, _, encoded = value.partition(b" ")
-    if scheme.lower() != b"basic":
-        return []
-    try:
-        pair = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return []
-    name, colon, key = pair.partition(":")
-    if not colon:
-        return []
-    decoded = (unquote(name), unquote(key))
-    return [(name, key)] if decoded == (name, key) else [(name, key), decoded]
+    return basic_pairs(header(scope, b"authorization") or b"")
 
 
 def subprotocol(scope: Scope) -> str | None:
@@ -110,17 +97,6 @@ def agent(scope: Scope) -> str:
     """What the peer's program calls itself: the printable part of its User-Agent, cut."""
     said = (header(scope, b"user-agent") or b"")[: 4 * AGENT_LENGTH].decode(errors="replace")
     return "".join(filter(str.isprintable, said)).strip()[:AGENT_LENGTH]
-
-
-def network(text: str) -> str:
-    """What counts as one address: an IPv6 peer has the 2**64 addresses of its network at hand."""
-    try:
-        ip = ip_address(text)
-    except ValueError:
-        return text
-    if isinstance(ip, IPv4Address):
-        return str(ip)
-    return str(ip.ipv4_mapped or IPv6Network((int(ip) >> 64 << 64, 64)))
 
 
 async def refuse(scope: Scope, send: Send, refused: Refused) -> None:

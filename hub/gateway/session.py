@@ -10,10 +10,10 @@ from typing import Protocol
 from hub.core.limits import Limits
 from hub.core.values import Token
 from hub.counts import traffic
-from hub.gateway.windows import MinuteWindow
 from hub.logs import logger
 from hub.protocol import encode
 from hub.router.port import Outgoing
+from hub.windows import MinuteWindow
 
 log = logger(__name__)
 

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from hub.admission import network
 from hub.counts import traffic
-from hub.gateway.handshake import network
 
 #: How long a request's head may take to arrive.
 HEAD_TIMEOUT_S = 10.0

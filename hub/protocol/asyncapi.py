@@ -22,19 +22,13 @@ from hub.protocol.asyncapi_prose import (
 from hub.protocol.commands import V1_COMMANDS, Pub, Type
 from hub.protocol.encode import CLOSING
 from hub.protocol.fields import LISTED_EVENTS, REFERENCE, schemas
-from hub.protocol.frames import Rules
+from hub.protocol.frames import Rules, rules_of
 from hub.protocol.legacy import LEGACY_COMMANDS, LEGACY_EVENTS, LegacyAnswer, LegacyError
 
 Json = dict[str, Any]
 
-_LIMITS: Final = Limits()
 #: what a hub with no settings of its own takes
-DEFAULT_RULES: Final = Rules(
-    strict_actions=True,
-    max_nesting=_LIMITS.max_nesting,
-    max_start_timeout=_LIMITS.max_start_timeout_ms,
-    max_end_timeout=_LIMITS.max_end_timeout_ms,
-)
+DEFAULT_RULES: Final = rules_of(Limits(), strict_actions=True)
 
 _LEGACY_MESSAGES: Final[tuple[Type, ...]] = (*LEGACY_EVENTS, LegacyAnswer, LegacyError)
 _WATCHED: Final = (messages.PatternAnswer, messages.TaskAnswer)

@@ -15,6 +15,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from hub.core.access import is_action, is_pattern
 from hub.core.errors import Code, Rejection
+from hub.core.limits import Limits
 from hub.core.values import Body, EventKind, Expect, Settle
 from hub.protocol.commands import V1_COMMANDS, Pub
 from hub.protocol.fields import COMMAND_ID_LENGTH, ID_GRAMMAR, LARGEST_INTEGER, RESUMED_TASKS
@@ -35,6 +36,16 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_start_timeout: int
     #: milliseconds
     max_end_timeout: int
+
+
+def rules_of(limits: Limits, *, strict_actions: bool) -> Rules:
+    """The rules that a hub with these limits holds frames to."""
+    return Rules(
+        strict_actions=strict_actions,
+        max_nesting=limits.max_nesting,
+        max_start_timeout=limits.max_start_timeout_ms,
+        max_end_timeout=limits.max_end_timeout_ms,
+    )
 
 
 class LegacyFrame(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):

@@ -76,8 +76,10 @@ def shared_hub(
 ) -> Iterator[HubProcess]:
     """A hub for all tests that do not end it."""
     hub = HubProcess("uvicorn", tmp_path_factory.mktemp("shared"), **SETTINGS).copy_of(prepared)
-    yield hub.start()
-    hub.close()
+    try:
+        yield hub.start()
+    finally:
+        hub.close()
     assert _troubles(hub) == []
 
 
@@ -85,8 +87,10 @@ def shared_hub(
 def own_hub(prepared: HubProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     """A hub of a test's own, with the same people."""
     hub = HubProcess("uvicorn", tmp_path_factory.mktemp("own"), **SETTINGS).copy_of(prepared)
-    yield hub.start()
-    hub.close()
+    try:
+        yield hub.start()
+    finally:
+        hub.close()
     assert _troubles(hub) == []
 
 

@@ -184,9 +184,12 @@ class Stage:
         for pattern, handler in (routes or {}).items():
             await page.route_web_socket(pattern, handler)
 
+        def note(frames: list[str] | None) -> Callable[[str | bytes], None]:
+            return lambda frame: None if frames is None else frames.append(str(frame))
+
         def opened(socket: WebSocket) -> None:
-            socket.on("framesent", lambda frame: sent is not None and sent.append(str(frame)))
-            socket.on("framereceived", lambda frame: got is not None and got.append(str(frame)))
+            socket.on("framesent", note(sent))
+            socket.on("framereceived", note(got))
 
         page.on("websocket", opened)
         answer = await page.goto(self.http + path)

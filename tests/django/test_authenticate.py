@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from credentials import keys, selectors, services
 from credentials.models import Key
-from credentials.selectors import ClientGrants, authenticate, current_grants
+from credentials.selectors import ClientGrants, authenticate, authenticate_bearer, current_grants
 from tests.django.conftest import NOW, Hashes
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +45,22 @@ def test_the_right_key_gets_the_grants(chosen: str | None, hashes: Hashes) -> No
     key, plaintext = _make(chosen)
 
     assert authenticate(name="mailer", key=plaintext) == _expected(key)
+
+
+def test_a_generated_key_alone_says_whose_it_is(
+    hashes: Hashes, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    key, plaintext = _make()
+
+    with django_assert_num_queries(2):
+        assert authenticate_bearer(key=plaintext) == _expected(key)
+    # A key that is formed like one costs the same query, whether it was ever made or not.
+    for wrong in (keys.key_generate().plaintext, plaintext[:-1], CHOSEN, ""):
+        with django_assert_num_queries(1 if keys.key_parse(wrong) else 0):
+            assert authenticate_bearer(key=wrong) is None
+    services.key_revoke(key=key)
+    assert authenticate_bearer(key=plaintext) is None
+    assert hashes == []
 
 
 def test_a_generated_key_costs_two_queries_and_no_slow_hash(

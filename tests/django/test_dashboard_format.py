@@ -42,7 +42,7 @@ def test_sizes(count: int, words: str) -> None:
 def test_numbers() -> None:
     assert fmt.number(10_000) == "10\u202f000"
     assert fmt.number(0.25) == "0.2"
-    assert fmt.number(9.04) == "9.0"
+    assert fmt.number(9.04) == "9"
     assert fmt.capped(10_000, more=True) == "10\u202f000+"
     assert fmt.counted(1, "task") == "1 task"
     assert fmt.counted(2, "task") == "2 tasks"

@@ -237,6 +237,7 @@ def test_new_tasks_are_counted_and_do_not_move_the_list(operator: Browser) -> No
     shown = page(operator, "/tasks/?at=1")
     assert re.findall(r'id="row-(\d+)"', shown) == ["1"]
     assert ">1 new task<" in shown
+    assert 'id="row-2"' not in page(operator, "/tasks/?at=1&before=99")
     assert 'data-at="1"' in shown
     assert re.search(r'id="new-tasks"[^>]*hidden', page(operator, "/tasks/"))
 

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from hub.admission import network
 from hub.gateway.handshake import (
     Refused,
     Scope,
@@ -11,7 +12,6 @@ from hub.gateway.handshake import (
     agent,
     basic_credentials,
     check_origin,
-    network,
     subprotocol,
 )
 

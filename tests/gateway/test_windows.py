@@ -1,6 +1,6 @@
 """Counting and limiting on a clock that the test moves."""
 
-from hub.gateway.windows import Failures, MinuteWindow, TokenBucket
+from hub.windows import Failures, MinuteWindow, TokenBucket
 
 
 class Clock:

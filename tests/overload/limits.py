@@ -392,6 +392,9 @@ LIMITS: Final[dict[str, Check | str]] = {
     "bad_frames_per_minute": bad_frames,
     "min_free_disk_bytes": free_disk,
     "drain_timeout_ms": "tests/overload/test_drain.py::test_a_drain_beside_a_stuck_disk",
+    "api_requests_per_minute": "tests/api/test_limits.py::test_requests_a_minute",
+    "api_streams": "tests/api/test_limits.py::test_streams_of_a_client",
+    "api_streams_per_client": "tests/api/test_limits.py::test_streams_of_a_client",
 }
 #: Limits of a client in the admin, and the test that holds each.
 OF_A_CLIENT: Final = {

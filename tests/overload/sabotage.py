@@ -11,9 +11,9 @@ from typing import Any
 
 from django.conf import settings
 
-from hub import housekeeping
+from hub import housekeeping, windows
 from hub.core.facts import Fact
-from hub.gateway import door, session, websocket, windows
+from hub.gateway import door, session, websocket
 from hub.gateway.authentication import Authentication
 from hub.journal import group_commit
 from hub.journal.sqlite import SqliteJournal

@@ -6,6 +6,7 @@ import pytest
 
 from hub.core.effects import Deliver
 from hub.core.facts import Created, Event
+from hub.core.inputs import OperatorCancel
 from hub.core.values import EventKind, Expect, Settle, TaskState
 from hub.router.feed import Changes, Feed, Observer
 from hub.router.local import LocalRouter
@@ -101,18 +102,14 @@ async def test_waiting_ends_with_the_next_event() -> None:
 
 def test_nobody_is_told_of_anything_after_closing() -> None:
     feed = Feed()
-    assert not feed.observed
     first, second, one = feed.observe(), feed.observe(), feed.observe(task=1)
-    assert feed.observed
     first.close()
     first.close()
     feed.tell("a:b", (event(1, 1),))
     assert (has_news(first), has_news(second), has_news(one)) == (False, True, True)
     second.close()
-    assert feed.observed
     one.close()
-    assert not feed.observed
-    assert feed._watching == {}
+    assert (feed.observed, feed._watching) == (False, {})
 
 
 async def test_the_end_wakes_everyone_and_stays() -> None:
@@ -189,7 +186,7 @@ async def test_an_operators_word_is_told(world: World) -> None:
     web = world.connect("web")
     await world.publish(web, "t", **LONG)
     observer = world.pipeline.router.feed.observe(task=1)
-    world.pipeline.cancel("t", "ada")
+    world.pipeline.cancel(OperatorCancel(task_id="t", operator="ada", connection="inside"))
     await world.settle()
     assert observer.take() == changes({1: 3}, "a:b")
 

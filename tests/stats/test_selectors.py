@@ -113,6 +113,15 @@ def test_actions_are_exact(rows: SqliteJournal, behind: int | None, hours: int) 
         assert sum(one.spark) == len(own)
 
 
+def test_a_task_that_ended_just_where_the_sums_stand_counts_once(rows: SqliteJournal) -> None:
+    tasks = made_up(rows, 200, hours=2)
+    for task in tasks[50:53]:
+        rows.rewind_sums(0)
+        make_sums(rows, ended_at(task))
+        found = throughput(since=NOW - 3 * HOUR_MS, until=NOW + 1, width_ms=HOUR_MS)
+        assert sum(bucket.succeeded + bucket.failed for bucket in found) == len(tasks)
+
+
 def test_the_parts_of_an_hour_are_exact(rows: SqliteJournal) -> None:
     tasks = made_up(rows, 2_000, hours=2)
     make_sums(rows, NOW - 10_000)

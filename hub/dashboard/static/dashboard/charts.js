@@ -8,9 +8,26 @@ const HEIGHT = 180;
 const SPACE_X = 60;
 const SPACE_Y = 32;
 
-const UNITS = { latency: "ms" };
+// How the values of a chart are written, where it is not as numbers.
+const WRITTEN = { latency: span };
 // Variables of app.css.
 const LINES = { throughput: ["--good", "--bad"], latency: ["--accent", "--warn"] };
+
+// The pages speak UTC, and so do the charts.
+function timeOfDay(seconds) {
+  return new Date(seconds * 1000).toISOString().slice(11, 16);
+}
+
+function span(ms) {
+  return ms < 1000 ? `${ms} ms` : `${Number((ms / 1000).toPrecision(3))} s`;
+}
+
+// Points between gaps: no line goes through them, and they would not be seen.
+function alone(plot, series) {
+  const values = plot.data[series];
+  const isGap = (at) => (values[at] ?? null) === null;
+  return Array.from(values.keys()).filter((at) => !isGap(at) && isGap(at - 1) && isGap(at + 1));
+}
 
 function loaded(element) {
   return new Promise((resolve, reject) => {
@@ -62,25 +79,25 @@ class Chart {
   }
 
   options(uPlot, table) {
-    const unit = UNITS[this.kind];
+    const written = WRITTEN[this.kind] ?? String;
     const [time, ...others] = names(table);
-    const value = (_, number) => (number === null ? "–" : unit ? `${number} ${unit}` : `${number}`);
+    const value = (_, number) => (number === null ? "–" : written(number));
     return {
       width: this.width(),
       height: HEIGHT,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: { y: false, drag: { x: false, y: false } },
       scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.05] } },
-      axes: [this.axis(SPACE_X), { ...this.axis(SPACE_Y), size: 60 }],
+      axes: [this.axis(SPACE_X, timeOfDay, 30), this.axis(SPACE_Y, written, 60)],
       series: [
-        { label: time, value: "{HH}:{mm}" },
+        { label: time, value: (_, seconds) => (seconds === null ? "–" : timeOfDay(seconds)) },
         ...others.map((label, at) => ({
           label,
           value,
           width: 2,
           // The second line is told by more than its colour.
           dash: at ? [6, 4] : undefined,
-          points: { show: false },
+          points: { show: true, size: 5, filter: alone },
           stroke: () => this.colours().lines[at],
         })),
       ],
@@ -88,9 +105,11 @@ class Chart {
   }
 
   // Asked for at each drawing, so that a change between light and dark only needs a new one.
-  axis(space) {
+  axis(space, written, size) {
     return {
       space,
+      size,
+      values: (_, marks) => marks.map(written),
       stroke: () => this.colours().text,
       grid: { stroke: () => this.colours().grid, width: 1 },
       ticks: { show: false },

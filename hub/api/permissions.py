@@ -1,0 +1,31 @@
+"""Staff need Django's permissions; what a client may see and do follows from its patterns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from hub.api.callers import Caller, ClientCaller, StaffCaller
+
+
+class StaffNeedPermission(BasePermission):
+    """Asks for the view's ``needs`` by method: a Django permission each."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Part of BasePermission. Raises PermissionDenied, which names what is missing."""
+        caller = request.auth
+        if not isinstance(caller, ClientCaller | StaffCaller):
+            return False
+        needs: Mapping[str, str] = view.needs
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if method in needs:
+            require(caller, needs[method])
+        return True
+
+
+def require(caller: Caller, permission: str) -> None:
+    """Raises PermissionDenied for staff without it."""
+    if not caller.may(permission):
+        raise PermissionDenied(f"This takes the permission {permission}; ask an administrator.")

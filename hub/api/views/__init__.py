@@ -1,0 +1,1 @@
+"""The endpoints. Each reads by selectors and writes by ``hub.services``; none knows a rule."""
