@@ -44,6 +44,9 @@ _OPTIONS = (
     "-c idle_in_transaction_session_timeout=20s -c client_min_messages=error"
 )
 
+#: SQLSTATE of a server that shuts down or ends a connection, and of connections that failed.
+_FAREWELLS = ("57P", "08")
+
 Connection = psycopg.Connection[DictRow]
 T = TypeVar("T")
 
@@ -120,18 +123,22 @@ class PostgresJournal:
         try:
             try:
                 return work(self._connection())
-            except psycopg.OperationalError:
-                if not self._lost():
+            except psycopg.OperationalError as error:
+                if not self._lost(error):
                     raise
+                self._let_go()
                 return work(self._connection())
         except psycopg.Error as error:
-            if self._lost():
+            if self._lost(error):
                 self._let_go()
             raise JournalFailed(f"cannot {what}: {_said(error)}") from error
 
-    def _lost(self) -> bool:
+    def _lost(self, error: psycopg.Error) -> bool:
         connection: Connection | None = getattr(self._local, "connection", None)
-        return connection is None or connection.closed or connection.broken
+        if connection is None or connection.closed or connection.broken:
+            return True
+        # The server has said farewell, and the driver has not read on to the end yet.
+        return (error.sqlstate or "").startswith(_FAREWELLS)
 
     # Writing
 
@@ -278,7 +285,7 @@ def _snapshot(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        if not connection.closed:
+        with suppress(psycopg.OperationalError):  # a connection that is lost has nothing open
             connection.execute("ROLLBACK")
 
 
