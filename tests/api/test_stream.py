@@ -72,6 +72,15 @@ def test_a_reader_that_asks_for_what_is_to_come_hears_nothing_before(web: Api) -
         assert names(list(stream.events())) == [("3", "end")]
 
 
+def test_who_takes_compressed_answers_hears_all_events(web: Api) -> None:
+    task = web.publish("x:y", "a" * 1000, **NEW)
+    web.post(f"tasks/{task}/cancel/")
+    answer = web.call("GET", path_of(task), Accept_Encoding="gzip")
+    # Compressed piece by piece, a browser would read the first one only.
+    assert "content-encoding" not in answer.headers
+    assert answer.body.count(b"\nevent: ") == 3
+
+
 def test_many_readers_of_one_task_hear_the_same(web: Api, operator: Api, staff: Staff) -> None:
     task = web.publish("x:y", **NEW)
     with ExitStack() as stack:
