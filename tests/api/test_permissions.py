@@ -179,9 +179,9 @@ def test_reasons_are_searched_only_by_who_may_read_them(staff: Staff) -> None:
 
 def test_staff_do_what_they_may_with_a_csrf_token(staff: Staff, web: Api) -> None:
     task = web.publish("x:y", **NEW)
-    for name in ("nobody", "viewer", "publisher"):
+    for name in ("nobody", "viewer", "publisher", "blind"):
         staff[name].post(f"tasks/{task}/cancel/").problem(403, "forbidden")
-    for name in ("nobody", "viewer", "canceller"):
+    for name in ("nobody", "viewer", "canceller", "blind"):
         staff[name].post(f"tasks/{task}/again/").problem(403, "forbidden")
     boss = staff["boss"]
     forged = Api(boss.hub, {"Cookie": boss.headers["Cookie"]})

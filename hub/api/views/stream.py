@@ -26,7 +26,7 @@ _ID: Final = r"[0-9]{1,15}"
 class TaskStream(ApiView):
     """Events of a task as they happen."""
 
-    needs = {"GET": VIEW_TASK}
+    needs = {"GET": (VIEW_TASK,)}
     renderer_classes = (EventStreamRenderer, JsonRenderer)
 
     @extend_schema(
