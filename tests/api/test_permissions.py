@@ -57,8 +57,8 @@ def test_a_key_as_basic_or_alone(hub: HubProcess) -> None:
 def test_wrong_keys_are_limited_by_address_and_right_ones_too_then(start: Start) -> None:
     hub = start(TASKHUB_WRONG_KEYS_PER_NAME="3", TASKHUB_WRONG_KEYS_PER_ADDRESS="5")
     ask = Api(hub).call
-    for _ in range(3):
-        ask("GET", "tasks/", Authorization=basic("web", "wrong")).problem(401, "unauthenticated")
+    for name in ("web", "%77eb", "we%62"):
+        ask("GET", "tasks/", Authorization=basic(name, "wrong")).problem(401, "unauthenticated")
     locked = ask("GET", "tasks/", Authorization=basic("web", hub.keys["web"]))
     assert locked.problem(429, "limit")["retry"]
     assert int(locked.headers["retry-after"]) == 60
