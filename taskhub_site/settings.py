@@ -51,7 +51,7 @@ MIDDLEWARE = [
     # Static files too. What BREACH needs is not there: the session cookie is SameSite=Lax, so no
     # other site can make a browser ask for pages in somebody's name over and over; the CSRF token
     # is masked anew in each answer, and Django pads what it compresses.
-    "django.middleware.gzip.GZipMiddleware",
+    "taskhub_site.compression.CompressionMiddleware",
     "taskhub_site.static.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
