@@ -4,14 +4,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.html import format_html
+
 from hub.core.values import ParticipantState, TaskState
 from hub.dashboard.pages.base import BasePage, clock
 from hub.dashboard.pages.charts import HOUR, Hours, Line
 from hub.dashboard.pages.format import (
-    absolute,
     capped,
     counted,
     duration,
+    minute,
     number,
     percent,
     short_id,
@@ -79,7 +81,7 @@ class NowPage(BasePage):
     def figures(self) -> list[Figure]:
         """The numbers on top."""
         pace = self._hours.pace()
-        since = f"since {absolute(pace.since)[11:16]}" if pace.since else ""
+        since = format_html("since {}", minute(pace.since)) if pace.since else ""
         figures = [
             _tasks("Running", "running", TaskState.START),
             _tasks("Waiting", "waiting", TaskState.INIT),

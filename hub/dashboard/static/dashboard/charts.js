@@ -8,25 +8,61 @@ const HEIGHT = 180;
 const SPACE_X = 60;
 const SPACE_Y = 32;
 
-// How the values of a chart are written, where it is not as numbers.
-const WRITTEN = { latency: span };
-// Variables of app.css.
-const LINES = { throughput: ["--good", "--bad"], latency: ["--accent", "--warn"] };
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
 
-// The pages speak UTC, and so do the charts.
+// 1, 2, 5, 10, 20, 50 …
+const ROUND = Array.from({ length: 24 }, (_, at) => [1, 2, 5][at % 3] * 10 ** Math.floor(at / 3));
+const SPANS = [1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
+  [SECOND, MINUTE].flatMap((unit) => [1, 2, 5, 10, 20, 30].map((count) => count * unit)),
+  ROUND.map((count) => count * HOUR),
+);
+// How the values of a chart are written, which steps its axis may have, how wide
+// that is, and the variables of app.css for its lines.
+const KINDS = {
+  throughput: { written: number, steps: ROUND, size: 44, lines: ["--good", "--bad"] },
+  latency: { written: span, steps: SPANS, size: 72, lines: ["--accent", "--warn"] },
+};
+
+// The reader's, as the pages write times by times.js.
 function timeOfDay(seconds) {
-  return new Date(seconds * 1000).toISOString().slice(11, 16);
+  return new Date(seconds * 1000).toTimeString().slice(0, 5);
+}
+
+// Numbers and spans as hub/dashboard/pages/format.py writes them.
+function number(value) {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
 function span(ms) {
-  return ms < 1000 ? `${ms} ms` : `${Number((ms / 1000).toPrecision(3))} s`;
+  if (ms === 0) return "0";
+  if (ms < SECOND) return `${ms} ms`;
+  if (ms < MINUTE) return `${ms < 9_950 ? Number((ms / SECOND).toFixed(1)) : Math.floor(ms / SECOND)} s`;
+  return ms < HOUR ? two(ms, MINUTE, "min", SECOND, "s") : two(ms, HOUR, "h", MINUTE, "min");
 }
 
-// Points between gaps: no line goes through them, and they would not be seen.
+function two(ms, large, largeName, small, smallName) {
+  const rest = Math.floor((ms % large) / small);
+  return `${Math.floor(ms / large)} ${largeName}` + (rest ? ` ${rest} ${smallName}` : "");
+}
+
+// The last minute still goes on: a line down to it would look like a fall. It is a point apart.
+function beforeLast(plot, _series, _from, to, gaps) {
+  const times = plot.data[0];
+  const last = times.length - 1;
+  if (to < last || last < 1) return gaps;
+  const x = (at) => Math.round(plot.valToPos(times[at], "x", true));
+  return [...gaps.filter(([begin]) => begin < x(last - 1)), [x(last - 1), x(last)]];
+}
+
+// Points that no line goes through, which would not be seen: between gaps, and the last.
 function alone(plot, series) {
   const values = plot.data[series];
   const isGap = (at) => (values[at] ?? null) === null;
-  return Array.from(values.keys()).filter((at) => !isGap(at) && isGap(at - 1) && isGap(at + 1));
+  const end = values.length - 1;
+  const apart = (at) => (at === end || isGap(at - 1)) && (at >= end - 1 || isGap(at + 1));
+  return Array.from(values.keys()).filter((at) => !isGap(at) && apart(at));
 }
 
 function loaded(element) {
@@ -74,34 +110,42 @@ class Chart {
     // The table says the same.
     this.box.setAttribute("aria-hidden", "true");
     (table.closest("details") ?? table).before(this.box);
-    this.plot = new uPlot(this.options(uPlot, table), read(table), this.box);
+    this.plot = new uPlot(this.options(table), read(table), this.box);
     new ResizeObserver(() => this.resize()).observe(this.box);
   }
 
-  options(uPlot, table) {
-    const written = WRITTEN[this.kind] ?? String;
-    const [time, ...others] = names(table);
-    const value = (_, number) => (number === null ? "–" : written(number));
+  options(table) {
+    const { written, steps, size } = KINDS[this.kind];
+    const [, ...others] = names(table);
+    const value = (_, shown) => (shown === null ? "" : written(shown));
     return {
       width: this.width(),
       height: HEIGHT,
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: { y: false, drag: { x: false, y: false } },
       scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.05] } },
-      axes: [this.axis(SPACE_X, timeOfDay, 30), this.axis(SPACE_Y, written, 60)],
+      axes: [
+        this.axis(SPACE_X, timeOfDay, 30),
+        { ...this.axis(SPACE_Y, written, size), incrs: steps },
+      ],
       series: [
-        { label: time, value: (_, seconds) => (seconds === null ? "–" : timeOfDay(seconds)) },
+        { value: (plot, seconds, _, at) => this.time(plot, seconds, at) },
         ...others.map((label, at) => ({
           label,
           value,
           width: 2,
           // The second line is told by more than its colour.
           dash: at ? [6, 4] : undefined,
-          points: { show: true, size: 5, filter: alone },
+          gaps: beforeLast,
+          points: { show: true, size: 6, filter: alone },
           stroke: () => this.colours().lines[at],
         })),
       ],
     };
+  }
+
+  time(plot, seconds, at) {
+    if (seconds === null) return "";
+    return timeOfDay(seconds) + (at === plot.data[0].length - 1 ? ", so far" : "");
   }
 
   // Asked for at each drawing, so that a change between light and dark only needs a new one.
@@ -119,8 +163,8 @@ class Chart {
   colours() {
     const style = getComputedStyle(this.box);
     const colour = (name) => style.getPropertyValue(name).trim() || style.color;
-    const lines = LINES[this.kind] ?? ["--accent", "--warn"];
-    return { text: colour("--dim"), grid: colour("--line"), lines: lines.map(colour) };
+    const lines = KINDS[this.kind].lines.map(colour);
+    return { text: colour("--dim"), grid: colour("--line"), lines };
   }
 
   width() {
