@@ -14,16 +14,40 @@ const HOUR = 60 * MINUTE;
 
 // 1, 2, 5, 10, 20, 50 …
 const ROUND = Array.from({ length: 24 }, (_, at) => [1, 2, 5][at % 3] * 10 ** Math.floor(at / 3));
-const SPANS = [1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
-  [SECOND, MINUTE].flatMap((unit) => [1, 2, 5, 10, 20, 30].map((count) => count * unit)),
-  ROUND.map((count) => count * HOUR),
-);
-// How the values of a chart are written, which steps its axis may have, how wide
-// that is, and the variables of app.css for its lines.
+const SPANS = [1, 10, 100, SECOND, 10 * SECOND, MINUTE, 10 * MINUTE, HOUR, 10 * HOUR, 100 * HOUR];
+
+// How the values of a chart are written, what its axis is like, and the variables of app.css for
+// its lines. Durations are logarithmic: between most of them and the longest lie powers of ten.
 const KINDS = {
-  throughput: { written: number, steps: ROUND, size: 44, lines: ["--good", "--bad"] },
-  latency: { written: span, steps: SPANS, size: 72, lines: ["--accent", "--warn"] },
+  throughput: {
+    written: number,
+    scale: { range: (_, _low, high) => [0, Math.max(high ?? 0, 1) * 1.05] },
+    axis: { incrs: ROUND, size: 44 },
+    lines: ["--good", "--bad"],
+  },
+  latency: {
+    written: span,
+    scale: { distr: 3, range: (_, low, high) => [floor(low ?? 10), ceil(high ?? SECOND)] },
+    axis: { splits: (plot) => SPANS.filter((one) => isShown(plot, one)), filter: all, size: 56 },
+    lines: ["--accent", "--warn"],
+  },
 };
+
+function floor(ms) {
+  return SPANS.findLast((one) => one <= ms) ?? SPANS[0];
+}
+
+function ceil(ms) {
+  return SPANS.find((one) => one > ms) ?? ms;
+}
+
+function isShown(plot, ms) {
+  return ms >= plot.scales.y.min && ms <= plot.scales.y.max;
+}
+
+function all(_, marks) {
+  return marks;
+}
 
 // The reader's, as the pages write times by times.js.
 function timeOfDay(seconds) {
@@ -93,7 +117,15 @@ function read(table) {
   const width = table.querySelectorAll("thead th").length;
   const columns = Array.from({ length: width }, (_, at) => rows.map((row) => row[at] ?? null));
   columns[0] = columns[0].map((ms) => ms / 1000);
+  if (table.dataset.chart === "latency") {
+    // A logarithm knows no zero.
+    for (const at of columns.keys()) if (at) columns[at] = columns[at].map(atLeastOne);
+  }
   return columns;
+}
+
+function atLeastOne(ms) {
+  return ms === null ? null : Math.max(ms, 1);
 }
 
 function names(table) {
@@ -115,17 +147,17 @@ class Chart {
   }
 
   options(table) {
-    const { written, steps, size } = KINDS[this.kind];
+    const { written, scale, axis } = KINDS[this.kind];
     const [, ...others] = names(table);
     const value = (_, shown) => (shown === null ? "" : written(shown));
     return {
       width: this.width(),
       height: HEIGHT,
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.05] } },
+      scales: { y: scale },
       axes: [
         this.axis(SPACE_X, timeOfDay, 30),
-        { ...this.axis(SPACE_Y, written, size), incrs: steps },
+        { ...this.axis(SPACE_Y, written), ...axis },
       ],
       series: [
         { value: (plot, seconds, _, at) => this.time(plot, seconds, at) },
@@ -183,6 +215,10 @@ class Chart {
 
   redraw() {
     this.plot.redraw(false, true);
+    const { lines } = this.colours();
+    // The first is the time's.
+    const marks = Array.from(this.box.querySelectorAll(".u-marker")).slice(1);
+    marks.forEach((mark, at) => (mark.style.borderColor = lines[at]));
   }
 }
 
