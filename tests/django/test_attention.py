@@ -17,14 +17,7 @@ FAIL = TaskState.FAIL
 MINUTE = 60_000
 
 
-@pytest.fixture(params=["db", "on_postgres"], ids=["sqlite", "postgresql"])
-def history(request: pytest.FixtureRequest) -> None:
-    """An empty history in either database."""
-    request.getfixturevalue(request.param)
-
-
-@pytest.mark.usefixtures("history")
-def test_an_old_task_near_its_deadline_is_found_behind_many_new_ones() -> None:
+def check_deadlines() -> None:
     # Of the ten minutes that each has, a fifth is two minutes.
     task_make(1, outcome=None, ago=9 * MINUTE)
     task_make(2, outcome=None, ago=9 * MINUTE + 30_000)
@@ -47,8 +40,7 @@ def _like(task: Task, key: int, **other: Any) -> dict[str, Any]:
     return same | {"id": key, "task_id": f"task-{key}"} | other
 
 
-@pytest.mark.usefixtures("history")
-def test_unserved_is_what_the_hub_says_and_no_service() -> None:
+def check_unserved() -> None:
     nobody: dict[str, Any] = {"outcome": FAIL, "by": "hub", "service": None}
     for key in (1, 2):
         task_make(key, action="fax:send", body=reasons.NO_SUBSCRIBER, **nobody)
@@ -56,3 +48,23 @@ def test_unserved_is_what_the_hub_says_and_no_service() -> None:
     task_make(4, action="fax:send", body=reasons.NO_SUBSCRIBER, outcome=FAIL)
     task_make(5, action="old:one", body=reasons.NO_SUBSCRIBER, ago=90 * MINUTE, **nobody)
     assert unserved_by_action(since=NOW() - 60 * MINUTE) == {"fax:send": 2}
+
+
+@pytest.mark.usefixtures("db")
+def test_an_old_task_near_its_deadline_is_found_behind_many_new_ones() -> None:
+    check_deadlines()
+
+
+@pytest.mark.usefixtures("on_postgres")
+def test_an_old_task_near_its_deadline_is_found_on_postgresql() -> None:
+    check_deadlines()
+
+
+@pytest.mark.usefixtures("db")
+def test_unserved_is_what_the_hub_says_and_no_service() -> None:
+    check_unserved()
+
+
+@pytest.mark.usefixtures("on_postgres")
+def test_unserved_is_what_the_hub_says_on_postgresql() -> None:
+    check_unserved()
