@@ -77,7 +77,9 @@ function beforeLast(plot, _series, _from, to, gaps) {
   const last = times.length - 1;
   if (to < last || last < 1) return gaps;
   const x = (at) => Math.round(plot.valToPos(times[at], "x", true));
-  return [...gaps.filter(([begin]) => begin < x(last - 1)), [x(last - 1), x(last)]];
+  // From a pixel earlier, or the beginning of the fall shows.
+  const begin = x(last - 1) - 1;
+  return [...gaps.filter((gap) => gap[0] < begin), [begin, x(last)]];
 }
 
 // Points that no line goes through, which would not be seen: between gaps, and the last.
