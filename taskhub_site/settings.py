@@ -128,6 +128,7 @@ CONTENT_SECURITY_POLICY = {
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = "taskhub_site.formats"
 USE_TZ = True
 
 STATIC_URL = "static/"
