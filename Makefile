@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo run test soak check bench lock clean
+.PHONY: help demo screenshots run test soak check bench lock clean
 
 help:
 	@echo "make demo    a hub with demo services and traffic, live in this terminal"
+	@echo "make screenshots  the pictures in docs/, taken of the demo"
 	@echo "make run     the hub alone, on http://127.0.0.1:8000"
 	@echo "make test    the whole test suite"
 	@echo "make soak    kill the hub under load 500 times; SOAK=\"--kills 50\" for fewer"
@@ -23,6 +24,9 @@ $(STAMP): requirements-dev.txt
 
 demo: $(STAMP)
 	$(BIN)/python -m demo $(DEMO)
+
+screenshots: $(STAMP)
+	$(BIN)/python -m demo.screenshots
 
 run: $(STAMP)
 	$(BIN)/python manage.py runhub $(RUN)

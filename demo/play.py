@@ -35,12 +35,16 @@ async def demonstrate(
                 f"\n  Hub log    {log}"
                 "\n  Stop       Ctrl-C\n"
             )
-            await _traffic(view, hub, prepared, seconds, pace)
+            await traffic(view, hub, prepared, seconds, pace)
 
 
-async def _traffic(
+async def traffic(
     view: View, hub: Hub, prepared: Prepared, seconds: float | None, pace: float
 ) -> None:
+    """Services at work and a shop that publishes, until cancelled or for this long.
+
+    Raises DemoFailed.
+    """
     death = asyncio.create_task(hub.died())
     actors = asyncio.create_task(_act(view, hub.port, prepared, pace))
     both = {death, actors}

@@ -51,11 +51,11 @@ async def prepare(data_dir: Path) -> Prepared:
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
     environment["TASKHUB_DATA_DIR"] = str(data_dir)
     password = _password(data_dir / "password")
-    await _manage(environment, "migrate", "--verbosity", "0")
+    await manage(environment, "migrate", "--verbosity", "0")
     names = list(CLIENTS)
     *keys, _ = await asyncio.gather(
         *(_key(environment, name) for name in names),
-        _manage(
+        manage(
             # In the environment, as a command line can be read by everybody on the machine.
             {**environment, "DEMO_LOGIN": LOGIN, "DEMO_PASSWORD": password},
             *("shell", "--no-imports", "-c", _MAKE_SUPERUSER),
@@ -76,16 +76,17 @@ def _password(path: Path) -> str:
 
 async def _key(environment: Mapping[str, str], name: str) -> str:
     try:
-        return await _manage(environment, "createclient", name, *CLIENTS[name])
+        return await manage(environment, "createclient", name, *CLIENTS[name])
     except DemoFailed as refused:
         # Usually it is there from an earlier run, whose keys nobody has any more.
         try:
-            return await _manage(environment, "rotatekey", name, "--expire-old-in", "0")
+            return await manage(environment, "rotatekey", name, "--expire-old-in", "0")
         except DemoFailed as failed:
             raise failed from refused
 
 
-async def _manage(environment: Mapping[str, str], *arguments: str) -> str:
+async def manage(environment: Mapping[str, str], *arguments: str) -> str:
+    """Run a command of manage.py; what it prints. Raises DemoFailed."""
     process = await asyncio.create_subprocess_exec(
         *manage_command(*arguments),
         cwd=ROOT,

@@ -17,7 +17,16 @@ ROUND: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("payment:charge", {"amount": 950, "currency": "EUR"}),
     ("email:send", {"to": "alan@example.org", "subject": "A reminder"}),
     ("payment:charge", {"amount": 75, "currency": "CHF"}),
+    ("email:send", {"to": "edsger@example.org", "subject": "Your invoice"}),
+    # Long enough to be opened and cancelled in a browser.
+    ("report:build", {"month": "All-of-2026", "pages": 100}),
+    ("email:send", {"to": "barbara@example.org", "subject": "Welcome"}),
+    ("payment:charge", {"amount": 45, "currency": "EUR"}),
+    ("email:send", {"to": "donald@example.org", "subject": "Your invoice"}),
+    ("payment:charge", {"amount": 230, "currency": "EUR"}),
     ("report:build", {"month": "June", "pages": 6}),
+    ("email:send", {"to": "ken@example.org", "subject": "A reminder"}),
+    ("payment:charge", {"amount": 60, "currency": "EUR"}),
 )
 #: The cashier declines what is above.
 CARD_LIMIT: Final = 500
@@ -45,7 +54,7 @@ class Services:
     def reporter(self, client: taskhub.Client) -> None:
         """Slow, and tells how far it is."""
 
-        @client.sub("report:build", concurrency=4)
+        @client.sub("report:build", concurrency=12)
         async def build(job: taskhub.Job) -> dict[str, str]:
             pages = job.payload["pages"]
             for done in range(pages):

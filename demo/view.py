@@ -49,6 +49,14 @@ class View:
             self.say(event_line(event))
 
 
+class NoView(View):
+    """Shows nothing of the tasks."""
+
+    async def follow(self, events: taskhub.Watch) -> None:
+        async for _ in events:
+            pass
+
+
 class LiveView(View):
     """A terminal: one line for each running task; those that have ended scroll by above."""
 

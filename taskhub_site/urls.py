@@ -9,6 +9,8 @@ from hub.gateway.scrape import metrics
 admin.site.site_header = "TaskHub"
 admin.site.site_title = "TaskHub"
 admin.site.index_title = "Administration"
+# Its few pages are a click away; their tables need the width.
+admin.site.enable_nav_sidebar = False
 
 urlpatterns = [
     path("", include("hub.dashboard.urls")),

@@ -12,6 +12,7 @@ from django.test import Client as Browser
 from django.urls import resolve, reverse
 from pytest_django import DjangoAssertNumQueries
 
+from hub.core import reasons
 from hub.core.values import TaskState
 from hub.dashboard.page import Viewer
 from hub.dashboard.pages.connections import REASONS
@@ -337,7 +338,7 @@ def test_what_needs_attention(operator: Browser) -> None:
         action="fax:send",
         outcome=FAIL,
         by="hub",
-        body='{"code":"no-subscriber","message":"x"}',
+        body=reasons.NO_SUBSCRIBER,
     )
     task_make(4, outcome=None, action="slow:work", ago=590_000)
     shown = text(operator.get("/"))

@@ -97,7 +97,7 @@ def _line(one: ConnectionRow) -> Line:
     return Line(
         connection=one.connection,
         client=one.client,
-        client_url=tasks_url(q=searched("service", one.client)),
+        client_url=tasks_url(q=searched("service" if one.subscriptions else "client", one.client)),
         address=one.address,
         since=moment(one.since),
         protocol=one.protocol,

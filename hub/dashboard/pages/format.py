@@ -102,17 +102,20 @@ def moment(ms: int | None) -> SafeString | str:
 
 def clock(ms: int) -> SafeString:
     """The time of day to the millisecond, with the whole date at hand."""
-    return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
-        iso(ms),
-        absolute(ms),
-        f"{_at(ms):%H:%M:%S}.{ms % 1000:03d}",
-    )
+    return _of_day(ms, f"{_at(ms):%H:%M:%S}.{ms % 1000:03d}")
 
 
 def minute(ms: int) -> SafeString:
-    """Hours and minutes, UTC."""
-    return format_html('<time datetime="{}">{}</time>', iso(ms), f"{_at(ms):%H:%M}")
+    """Hours and minutes, with the whole date at hand."""
+    return _of_day(ms, f"{_at(ms):%H:%M}")
+
+
+def _of_day(ms: int, text: str) -> SafeString:
+    # UTC, which the browser changes to the reader's zone.
+    return format_html(
+        '<time datetime="{}" data-ms="{}" title="{} UTC">{}</time>',
+        *(iso(ms), ms, absolute(ms), text),
+    )
 
 
 def short_id(text: str) -> str:

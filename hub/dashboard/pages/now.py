@@ -4,14 +4,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.html import format_html
+
 from hub.core.values import ParticipantState, TaskState
 from hub.dashboard.pages.base import BasePage, clock
 from hub.dashboard.pages.charts import HOUR, Hours, Line
 from hub.dashboard.pages.format import (
-    absolute,
     capped,
     counted,
     duration,
+    minute,
     number,
     percent,
     short_id,
@@ -19,18 +21,18 @@ from hub.dashboard.pages.format import (
 from hub.dashboard.pages.links import action_url, searched, task_url, tasks_url
 from hub.dashboard.pages.rows import Row, row_of
 from hub.dashboard.pages.states import FAILED, PARTICIPANT, Mark
+from hub.selectors.attention import tasks_near_deadline, unserved_by_action
 from hub.selectors.connections import connections_by_client
 from hub.selectors.stats import by_action
-from hub.selectors.tasks import TaskFilter, TaskRow, task_count, task_page
+from hub.selectors.tasks import TaskFilter, task_count, task_page
 
 _COUNTED: Final = 10_000
 _NEWEST: Final = 10
 #: of each kind of trouble
 _LISTED: Final = 5
-#: failed tasks and open ones that are looked through
-_LOOKED_AT: Final = 200
-#: an open task is near its deadline when less than this part of its time is left
-_NEAR: Final = 0.2
+_MINUTE: Final = 60_000
+#: an open task is near its deadline when less than this part of its time is left, in percent
+_NEAR: Final = 20
 
 _LATE: Final = PARTICIPANT[ParticipantState.TIMED_OUT]
 _NOBODY: Final = PARTICIPANT[ParticipantState.LOST]
@@ -79,7 +81,7 @@ class NowPage(BasePage):
     def figures(self) -> list[Figure]:
         """The numbers on top."""
         pace = self._hours.pace()
-        since = f"since {absolute(pace.since)[11:16]}" if pace.since else ""
+        since = format_html("since {}", minute(pace.since)) if pace.since else ""
         figures = [
             _tasks("Running", "running", TaskState.START),
             _tasks("Waiting", "waiting", TaskState.INIT),
@@ -105,8 +107,10 @@ class NowPage(BasePage):
     def attention(self) -> list[Concern]:
         """Actions that fail, tasks that nobody serves, tasks near their deadline."""
         now = clock()
-        unserved = _unserved(now)
-        return [*_nobody(unserved), *_failing(now, unserved), *_late(now)]
+        # From the begin of a minute, as all figures of the hour.
+        since = (now - HOUR) // _MINUTE * _MINUTE
+        unserved = unserved_by_action(since=since)
+        return [*_nobody(unserved), *_failing(since, now, unserved), *_late(now)]
 
     def newest(self) -> list[Row]:
         """The newest tasks."""
@@ -142,10 +146,10 @@ def _connections() -> Figure:
     )
 
 
-def _failing(now: int, unserved: Counter[str]) -> list[Concern]:
+def _failing(since: int, now: int, unserved: Counter[str]) -> list[Concern]:
     # An action whose fails are all for want of a subscriber is named once.
     failing = [
-        one for one in by_action(since=now - HOUR, until=now) if one.failed > unserved[one.action]
+        one for one in by_action(since=since, until=now) if one.failed > unserved[one.action]
     ]
     failing.sort(key=lambda one: (-one.failed, one.action))
     return [
@@ -159,14 +163,6 @@ def _failing(now: int, unserved: Counter[str]) -> list[Concern]:
         )
         for one in failing[:_LISTED]
     ]
-
-
-def _unserved(now: int) -> Counter[str]:
-    """Actions with how many of their tasks found no subscriber."""
-    asked = TaskFilter(
-        outcomes=frozenset({TaskState.FAIL}), reason="no-subscriber", since=now - HOUR
-    )
-    return Counter(task.action for task in task_page(asked, limit=_LOOKED_AT).tasks)
 
 
 def _nobody(unserved: Counter[str]) -> list[Concern]:
@@ -183,9 +179,6 @@ def _nobody(unserved: Counter[str]) -> list[Concern]:
 
 
 def _late(now: int) -> list[Concern]:
-    tasks = task_page(TaskFilter(open=True), limit=_LOOKED_AT).tasks
-    late = [task for task in tasks if task.outcome is None and _is_late(task, now)]
-    late.sort(key=lambda task: task.end_deadline)
     return [
         Concern(
             mark=_LATE,
@@ -195,9 +188,5 @@ def _late(now: int) -> list[Concern]:
             url=task_url(task.task_id),
             do="Look at it",
         )
-        for task in late[:_LISTED]
+        for task in tasks_near_deadline(now=now, percent=_NEAR, limit=_LISTED)
     ]
-
-
-def _is_late(task: TaskRow, now: int) -> bool:
-    return task.end_deadline - now < (task.end_deadline - task.created_at) * _NEAR

@@ -17,6 +17,7 @@ _TICKS: Final = 200
 _APART: Final = 0.3
 
 #: where a time stands under the lanes, in percent, and what of its text stands there
+_FINE: Final = 20
 _LABELS: Final = ((0, "start"), (25, "middle"), (50, "middle"), (75, "middle"), (100, "end"))
 
 
@@ -101,11 +102,16 @@ def timeline(
     ]
     return Timeline(
         lanes=tuple(lanes),
-        labels=tuple(
-            Label(f"{at}%", anchor, duration(scale.span * at / 100)) for at, anchor in _LABELS
-        ),
+        labels=tuple(_labels(scale.span)),
         others=len(participants) - len(shown),
     )
+
+
+def _labels(span: int) -> Iterable[Label]:
+    # Of a span of two milliseconds, none is there twice.
+    for at, anchor in _LABELS:
+        if span * at % 100 == 0 or span >= _FINE:
+            yield Label(f"{at}%", anchor, duration(span * at / 100))
 
 
 def _of_task(task: TaskRow, scale: _Scale, end: int) -> Lane:

@@ -4,7 +4,7 @@
 // plain page. What is put in is the server's HTML as it comes; nothing is built from data here.
 
 import { patch } from "./morph.js";
-import { makeTimesRelative, setServerTime } from "./times.js";
+import { setServerTime, showTimes } from "./times.js";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
@@ -139,7 +139,7 @@ class Live {
     if (this.pausedFor.has("dialog")) return;
     for (const [id, html] of this.held) patch(id, html);
     this.held.clear();
-    makeTimesRelative();
+    showTimes();
     document.dispatchEvent(new CustomEvent("live:shown"));
   }
 
@@ -189,8 +189,8 @@ function fragmentsOf(text) {
   ]);
 }
 
-makeTimesRelative();
-setInterval(() => document.hidden || makeTimesRelative(), TICK_MS);
+showTimes();
+setInterval(() => document.hidden || showTimes(), TICK_MS);
 
 const page = document.querySelector("#page[data-live]");
 if (page) new Live(page, document.getElementById("live-pill")).start();

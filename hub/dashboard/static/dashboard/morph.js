@@ -49,9 +49,9 @@ function morph(old, fresh) {
   if (old.nodeName !== "TEXTAREA") morphChildren(old, fresh);
 }
 
-// Its text is relative by now, and the server's is absolute.
+// Its text is the reader's by now: relative, or in another zone.
 function isSameTime(old, fresh) {
-  return old.matches("time[data-relative]") && old.dataset.ms === fresh.dataset.ms;
+  return old.matches("time[data-ms]") && old.dataset.ms === fresh.dataset.ms;
 }
 
 function morphAttributes(old, fresh) {

@@ -1,5 +1,6 @@
-// Makes times relative: "3 s ago", with the absolute one in the title. The server writes absolute
-// ones, so that its HTML differs only when something has happened.
+// Writes times as the reader has them: "3 s ago", or in the reader's zone where the server wrote
+// UTC; the whole of it is in the title. The server writes absolute ones, so that its HTML differs
+// only when something has happened.
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -13,13 +14,39 @@ export function setServerTime(now) {
   skew = now - Date.now();
 }
 
-export function makeTimesRelative() {
+export function showTimes() {
   const now = Date.now() + skew;
-  for (const time of document.querySelectorAll("time[data-relative]")) {
-    if (!time.title) time.title = `${time.textContent.trim()} UTC`;
-    const text = relative(now - Number(time.dataset.ms));
+  for (const time of document.querySelectorAll("time[data-ms]")) {
+    const at = Number(time.dataset.ms);
+    if (!time.dataset.shown) {
+      time.title = absolute(at);
+      if (!("relative" in time.dataset)) time.textContent = clock(at, time.textContent.length);
+      time.dataset.shown = "";
+    }
+    if (!("relative" in time.dataset)) continue;
+    const text = relative(now - at);
     if (time.textContent !== text) time.textContent = text;
   }
+}
+
+// A whole date and time; in a zone other than UTC also in that one.
+function absolute(at) {
+  const utc = written(at);
+  const here = local(at);
+  return here === utc ? `${utc} UTC` : `${here} (${utc} UTC)`;
+}
+
+// The time of day, as far as the server wrote it.
+function clock(at, length) {
+  return local(at, 23).slice(11, 11 + length);
+}
+
+function local(at, length) {
+  return written(at - new Date(at).getTimezoneOffset() * MINUTE, length);
+}
+
+function written(at, length = 19) {
+  return new Date(at).toISOString().replace("T", " ").slice(0, length);
 }
 
 function relative(age) {

@@ -1,0 +1,1 @@
+"""English, as people of all countries read it."""
