@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from rest_framework.request import Request
 
 from credentials.selectors import ClientGrants
@@ -115,8 +114,3 @@ def caller_of(request: Request) -> Caller:
     caller = request.auth
     assert isinstance(caller, ClientCaller | StaffCaller)
     return caller
-
-
-def is_person(user: AbstractBaseUser | AnonymousUser | None) -> bool:
-    """Whether a session belongs to somebody."""
-    return user is not None and user.is_authenticated and bool(getattr(user, "is_active", False))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from django.db import DatabaseError
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
@@ -21,7 +22,10 @@ from hub.api.callers import ClientCaller
 from hub.api.problems import Refused
 from hub.conf import hub_settings
 from hub.core.errors import Code
+from hub.logs import logger
 from hub.windows import Failures
+
+log = logger(__name__)
 
 #: Slow hashes at a time.
 HASHES: Final = 2
@@ -112,7 +116,10 @@ class Guard:
             if len(self._seen) >= SEEN_CAPACITY:
                 self._seen.clear()
             self._seen[key_id] = now
-        services.note_seen(key_ids=[key_id], at=timezone.now())
+        try:
+            services.note_seen(key_ids=[key_id], at=timezone.now())
+        except DatabaseError:  # a full disk must not keep anybody from reading
+            log.exception("last_seen_not_stored", help="Check the disk of the data directory.")
 
 
 def _first_right(pairs: Collection[tuple[str, str]]) -> ClientGrants | None:

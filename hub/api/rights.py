@@ -1,4 +1,7 @@
-"""Whether who reads a stream may still do so: true within a second (docs/protocol.md §2.8)."""
+"""Whether who reads a stream may still do so: true within a second (docs/protocol.md §2.8).
+
+Of staff within six: their sessions are read anew each five.
+"""
 
 import threading
 import time

@@ -1,6 +1,7 @@
 """The limits of the API at their number and one further, and what is told of them."""
 
 import contextlib
+import http.client
 import socket
 from contextlib import ExitStack
 
@@ -8,7 +9,7 @@ from hub.api.throttling import Windows
 from hub.gateway.bodies import LEAST_BYTES
 from tests.api.conftest import Start
 from tests.api.events import EventStream
-from tests.api.http import TIMEOUT_S, Api
+from tests.api.http import ROOT, TIMEOUT_S, Api
 
 NEW = {"startTimeout": 30_000}
 
@@ -48,6 +49,11 @@ def test_streams_of_a_client(start: Start) -> None:
     task = web.publish("x:y", **NEW)
     path = f"tasks/{task}/events/stream/"
     with ExitStack() as stack:
+        for _ in range(4):  # a look at the headers takes no place
+            looking = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=TIMEOUT_S)
+            stack.callback(looking.close)
+            looking.request("HEAD", ROOT + path, headers=web.headers)
+            assert looking.getresponse().status == 200
         for _ in range(2):
             stream = stack.enter_context(EventStream(web, path))
             assert stream.take(1)

@@ -1,7 +1,9 @@
 """Who may ask what: each right from both sides."""
 
 import base64
+import sqlite3
 import uuid
+from contextlib import closing
 
 import pytest
 
@@ -67,6 +69,17 @@ def test_wrong_keys_are_limited_by_address_and_right_ones_too_then(start: Start)
     for _ in range(2):
         ask("GET", "tasks/", Authorization=f"Bearer {forged}").problem(401, "unauthenticated")
     Api.of(hub, "shop").get("tasks/").problem(429, "limit")
+
+
+def test_a_disk_that_takes_nothing_keeps_nobody_from_reading(start: Start) -> None:
+    hub = start()
+    with closing(sqlite3.connect(hub.directory / "taskhub.sqlite3")) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON credentials_key"
+            " BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+    assert Api.of(hub, "web").get("tasks/").status == 200
+    assert "last_seen_not_stored" in hub.log_since(0)
 
 
 def test_a_withdrawn_key_is_good_for_nothing_at_once(start: Start) -> None:

@@ -243,6 +243,14 @@ def test_new_tasks_are_counted_and_do_not_move_the_list(operator: Browser) -> No
     assert re.search(r'id="new-tasks"[^>]*hidden', page(operator, "/tasks/"))
 
 
+def test_how_far_a_task_is_is_told_to_who_may_read_its_updates(db: None) -> None:
+    task_make(1, outcome=None, update='{"done": 3, "total": 10}')
+    ada, bob = person("ada", "view_task", "view_payload"), person("bob", "view_task")
+    for url in ("/", "/tasks/", "/tasks/task-1/", "/actions/email:send/"):
+        assert "3 of 10" in page(ada, url)
+        assert "3 of 10" not in page(bob, url)
+
+
 def viewer(*may: str) -> Viewer:
     flags = (
         "view_task",

@@ -61,6 +61,8 @@ class TaskStream(ApiView):
         row = find(caller, task_id)
         if row.state is TaskState.END and from_seq > row.seq:
             return HttpResponse(status=204)
+        if request.method == "HEAD":
+            return HttpResponse(content_type=EVENT_STREAM)  # not held open: nobody reads it
         give_back = places.take(caller.identity)
         stream = Stream(
             caller=caller,

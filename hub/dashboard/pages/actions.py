@@ -261,4 +261,4 @@ class ActionPage(BasePage):
         """Its newest tasks."""
         now = clock()
         found = task_page(TaskFilter(actions=(self.name,)), limit=_NEWEST)
-        return [row_of(task, now) for task in found.tasks]
+        return [row_of(task, now, self.viewer) for task in found.tasks]

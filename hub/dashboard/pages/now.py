@@ -115,7 +115,9 @@ class NowPage(BasePage):
     def newest(self) -> list[Row]:
         """The newest tasks."""
         now = clock()
-        return [row_of(task, now) for task in task_page(TaskFilter(), limit=_NEWEST).tasks]
+        return [
+            row_of(task, now, self.viewer) for task in task_page(TaskFilter(), limit=_NEWEST).tasks
+        ]
 
     def chart_throughput(self) -> list[Line]:
         """Finished and failed tasks, by minutes."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
 
+from hub.dashboard.page import Viewer
 from hub.dashboard.pages.format import duration, moment, short_id
 from hub.dashboard.pages.links import task_url
 from hub.dashboard.pages.progress import Progress, progress_of
@@ -35,8 +36,9 @@ class Row:
     open: bool
 
 
-def row_of(task: TaskRow, now: int) -> Row:
-    """The row of one task at this time (ms)."""
+def row_of(task: TaskRow, now: int, viewer: Viewer) -> Row:
+    """The row of one task at this time (ms). How far it is, is what its updates say."""
+    tells = viewer.view_payload and task.ended_at is None
     return Row(
         key=task.key,
         url=task_url(task.task_id),
@@ -47,7 +49,7 @@ def row_of(task: TaskRow, now: int) -> Row:
         services=task.services[:_NAMED],
         others=max(0, len(task.services) - _NAMED),
         mark=mark_of(task.state, task.outcome),
-        progress=progress_of(task.update) if task.ended_at is None else None,
+        progress=progress_of(task.update) if tells else None,
         started=moment(task.started_at),
         duration=duration((task.settled_at or task.ended_at or now) - task.created_at),
         open=task.outcome is None,

@@ -191,7 +191,8 @@ class TaskPage(BasePage):
         return facts
 
     def _progress(self) -> Progress | None:
-        return progress_of(self._row.update) if self._row.ended_at is None else None
+        tells = self.viewer.view_payload and self._row.ended_at is None
+        return progress_of(self._row.update) if tells else None
 
     def timeline(self) -> Timeline:
         """The lanes."""

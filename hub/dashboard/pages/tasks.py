@@ -111,7 +111,7 @@ class TasksPage(BasePage):
     def rows(self) -> list[Row]:
         """The tasks of this page."""
         now = clock()
-        return [row_of(task, now) for task in self._found.tasks]
+        return [row_of(task, now, self.viewer) for task in self._found.tasks]
 
     def context(self) -> dict[str, Any]:
         """What the template of the whole page needs."""
@@ -169,6 +169,6 @@ class TasksPage(BasePage):
             keys = [key for key in keys if key in changes.tasks]
         now = clock()
         for key, task in tasks_by_key(keys).items():
-            row = row_of(task, now)
+            row = row_of(task, now, self.viewer)
             found[f"row-{key}"] = part_html("task_row", {"row": row})
         return found
