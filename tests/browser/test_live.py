@@ -255,3 +255,10 @@ async def test_keys_move_open_and_search(stage: Stage) -> None:
     await page.keyboard.type("jk?/")
     assert await page.input_value("#search") == "jk?/"
     assert second.task_id in (await current.get_attribute("data-href") or "")
+
+
+async def test_a_slash_leads_to_the_search_from_a_page_without_one(stage: Stage) -> None:
+    page = await stage.page("/")
+    await page.keyboard.press("/")
+    await page.wait_for_url("**/tasks/#search")
+    await page.wait_for_function("() => document.activeElement.id === 'search'")
