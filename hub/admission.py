@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from urllib.parse import unquote
 
@@ -43,6 +44,14 @@ def network(text: str) -> str:
 def possible_name(name: str) -> bool:
     """Whether a client may be called so (docs/protocol.md §7)."""
     return bool(_NAME.fullmatch(name)) and name != HUB
+
+
+def named(pairs: Iterable[tuple[str, str]]) -> str | None:
+    """The client that is tried by these pairs of name and key; None: none can be called so.
+
+    A name with a percent sign cannot be, so it is the decoded one that is guessed at.
+    """
+    return next((name for name, _ in pairs if possible_name(name)), None)
 
 
 def access_of(grants: ClientGrants) -> Access:

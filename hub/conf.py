@@ -17,7 +17,11 @@ class HubSettings(Protocol):
 
     @property
     def database_path(self) -> Path:
-        """The SQLite file."""
+        """The SQLite file; without meaning when there is a ``database_url``."""
+
+    @property
+    def database_url(self) -> str | None:
+        """URL of the PostgreSQL database, a secret; None: SQLite."""
 
     @property
     def sqlite_synchronous(self) -> str:

@@ -16,8 +16,6 @@ from hub.core.limits import Limits
 from hub.housekeeping import Housekeeping
 from hub.inside import Inside
 from hub.journal.port import Journal, JournalFailed
-from hub.journal.sqlite import SqliteJournal
-from hub.lock import ProcessLock
 from hub.logs import bounded, logger
 from hub.pipeline import Pipeline
 from hub.protocol.frames import rules_of
@@ -25,6 +23,7 @@ from hub.recovery import CHECK_DISK
 from hub.rollup import Rollups
 from hub.router.local import LocalRouter
 from hub.router.presence import Roll
+from hub.stores import journal_of, lock_of
 from hub.supervision import Supervisor, loop_error
 
 log = logger(__name__)
@@ -58,10 +57,8 @@ class Runtime:
         self.draining = False
         self._stuck = False
         self.supervisor = Supervisor()
-        self._journal = journal or SqliteJournal(
-            settings.database_path, synchronous=settings.sqlite_synchronous
-        )
-        self._lock = ProcessLock(settings.database_path)
+        self._journal = journal or journal_of(settings)
+        self._lock = lock_of(settings)
 
     async def start(self) -> None:
         """Take the lock, open the journal, recover open tasks, begin to keep time.

@@ -28,15 +28,6 @@ def prepare_data_dir(data_dir: Path) -> None:
         ) from error
 
 
-def require_directory_of(database_path: Path) -> None:
-    """Refuse a database whose directory is missing: SQLite only says "unable to open"."""
-    if not database_path.parent.is_dir():
-        raise InvalidSetting(
-            f"DATABASE_URL puts the database into {database_path.parent}, which is not a "
-            "directory. Create it or correct the path, which is always absolute."
-        )
-
-
 def secret_key_load(data_dir: Path) -> str:
     """The secret key kept in the data directory, made now if this is the first start.
 

@@ -15,6 +15,8 @@ from typing import Final, Literal, TypeVar, cast, get_args
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from hub.core.limits import MAY_BE_ZERO, Limits
 
@@ -72,9 +74,11 @@ class Environment:
 
     #: Absolute directory for what this installation keeps: database, secret key, lock.
     data_dir: Path
-    #: Absolute path of the SQLite file.
+    #: Absolute path of the SQLite file; without meaning when there is a `database_url`.
     database_path: Path
-    #: `PRAGMA synchronous` of every connection to it.
+    #: postgres:// URL of the history, or None: SQLite. May hold a password.
+    database_url: str | None = field(repr=False)
+    #: `PRAGMA synchronous` of every connection to SQLite.
     sqlite_synchronous: Synchronous
     #: redis://, rediss:// or unix:// URL, or None: one process. May hold a password.
     redis_url: str | None = field(repr=False)
@@ -107,6 +111,7 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
     return Environment(
         data_dir=data_dir,
         database_path=_database_path(given, default=data_dir / "taskhub.sqlite3"),
+        database_url=_postgres_url(given),
         sqlite_synchronous=_choice(
             given, "TASKHUB_SQLITE_SYNCHRONOUS", get_args(Synchronous), "FULL", str.upper
         ),
@@ -204,23 +209,39 @@ def _refuse_over(limits: Limits, default: str, maximum: str) -> None:
         )
 
 
+def _names_postgres(url: str) -> bool:
+    return url.partition(":")[0].lower() in {"postgres", "postgresql"}
+
+
+def _postgres_url(given: Mapping[str, str]) -> str | None:
+    url = given.get("DATABASE_URL", "")
+    if not _names_postgres(url):
+        return None
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError:  # its message repeats the URL
+        parts = {}
+    if not parts.get("dbname"):
+        raise InvalidSetting(
+            "DATABASE_URL is not the address of a PostgreSQL database. Accepted is "
+            "postgres://user:password@host:port/database, with options of libpq after a '?'."
+        )
+    return url
+
+
 def _database_path(given: Mapping[str, str], *, default: Path) -> Path:
     url = given.get("DATABASE_URL")
-    if url is None:
+    if url is None or _names_postgres(url):
         return default
     # The URL is never repeated in a message: those of other databases hold a password.
     scheme = url.partition(":")[0].lower()
-    if scheme in {"postgres", "postgresql", "postgis"}:
-        raise InvalidSetting(
-            "DATABASE_URL names a PostgreSQL database, but this version stores its history in "
-            "SQLite. Accepted is sqlite:///absolute/path, or no DATABASE_URL at all."
-        )
     _, separator, path = url.partition("sqlite://")
     path = "/" + unquote(path).lstrip("/") if path.startswith("/") else ""
     if not separator or scheme != "sqlite" or "?" in url or path in {"", "/", "/:memory:"}:
         raise InvalidSetting(
-            "DATABASE_URL does not name an SQLite file. Accepted is sqlite:///absolute/path "
-            "without options."
+            "DATABASE_URL names neither a PostgreSQL database nor an SQLite file. Accepted are "
+            "postgres://user:password@host:port/database and sqlite:///absolute/path without "
+            "options."
         )
     return Path(path)
 

@@ -11,16 +11,15 @@ from hub.logs import logging_setup
 from taskhub_site.data_dir import (
     STATIC_DIR,
     prepare_data_dir,
-    require_directory_of,
     secret_key_load,
 )
+from taskhub_site.database import database_settings
 from taskhub_site.environment import BASE_DIR, Environment, read_environment
 
 #: The one object the rest of the project reads.
 TASKHUB: Final[Environment] = read_environment(os.environ)
 
 prepare_data_dir(TASKHUB.data_dir)
-require_directory_of(TASKHUB.database_path)
 
 SECRET_KEY = TASKHUB.secret_key or secret_key_load(TASKHUB.data_dir)
 DEBUG = TASKHUB.debug
@@ -52,7 +51,7 @@ MIDDLEWARE = [
     # Static files too. What BREACH needs is not there: the session cookie is SameSite=Lax, so no
     # other site can make a browser ask for pages in somebody's name over and over; the CSRF token
     # is masked anew in each answer, and Django pads what it compresses.
-    "django.middleware.gzip.GZipMiddleware",
+    "taskhub_site.compression.CompressionMiddleware",
     "taskhub_site.static.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -80,25 +79,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": TASKHUB.database_path,
-        # A connection kept by a thread of the ASGI server may be one nobody ever closes.
-        "CONN_MAX_AGE": 0,
-        "OPTIONS": {
-            # Writers queue at BEGIN. A transaction that starts by reading and writes later fails
-            # at once when another wrote in between, whatever the timeout.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": (
-                f"PRAGMA journal_mode=WAL; PRAGMA synchronous={TASKHUB.sqlite_synchronous}"
-            ),
-        },
-        # A file, as in life: SQLite in memory knows no WAL, and other threads cannot open it.
-        "TEST": {"NAME": TASKHUB.data_dir / "test.sqlite3"},
-    },
-}
+DATABASES = {"default": database_settings(TASKHUB)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 

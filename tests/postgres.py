@@ -17,8 +17,12 @@ from django.db.utils import ConnectionHandler
 from pytest_django import DjangoDbBlocker
 
 HOST, PORT, USER = "localhost", 5432, "postgres"
+_SERVER = f"postgresql://{USER}@{HOST}:{PORT}/postgres"
 #: The tables of the hub, in an order in which they can be emptied.
-HUB_TABLES = ("hub_task_event", "hub_participation", "hub_task", "hub_connection", "hub_meta")
+HUB_TABLES = (
+    *("hub_task_event", "hub_participation", "hub_task"),
+    *("hub_again", "hub_rollup", "hub_connection", "hub_meta"),
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,18 @@ class PostgresDatabase:
     def url(self) -> str:
         """For psycopg, and for ``DATABASE_URL``."""
         return f"postgresql://{USER}@{HOST}:{PORT}/{self.name}"
+
+    @contextmanager
+    def copy(self, name: str) -> Iterator["PostgresDatabase"]:
+        """Another one with the same rows, dropped at the end; nobody may use this one meanwhile."""
+        made = PostgresDatabase(name)
+        with psycopg.connect(_SERVER, autocommit=True) as server:
+            server.execute(f"CREATE DATABASE {name} TEMPLATE {self.name}")
+        try:
+            yield made
+        finally:
+            with psycopg.connect(_SERVER, autocommit=True) as server:
+                server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def empty(self) -> None:
         """Delete all rows of the hub."""
@@ -56,7 +72,7 @@ class PostgresDatabase:
 @pytest.fixture(scope="session")
 def postgres_server() -> str:
     """The URL of a server on which databases can be made; skips where there is none."""
-    url = f"postgresql://{USER}@{HOST}:{PORT}/postgres"
+    url = _SERVER
     try:
         psycopg.connect(url, connect_timeout=3).close()
     except psycopg.OperationalError:

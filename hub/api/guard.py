@@ -16,7 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from credentials import keys, selectors, services
 from credentials.selectors import ClientGrants
-from hub.admission import network, possible_name
+from hub.admission import named, network, possible_name
 from hub.api.callers import ClientCaller
 from hub.api.problems import Refused
 from hub.conf import hub_settings
@@ -54,10 +54,8 @@ class Guard:
 
         Raises AuthenticationFailed, Refused.
         """
-        given = next(iter(pairs))[0]
-        name = given if possible_name(given) else None
         slow = not all(keys.is_generated(key) for _, key in pairs)
-        return self._check(name, network(address), lambda: _first_right(pairs), slow=slow)
+        return self._check(named(pairs), network(address), lambda: _first_right(pairs), slow=slow)
 
     def by_bearer(self, key: str, address: str) -> ClientCaller:
         """The client whose key this is. Raises AuthenticationFailed, Refused."""

@@ -38,14 +38,15 @@ _NAME: Final = r"^[A-Za-z0-9._\-]{1,64}$"
 
 @extend_schema_field(OpenApiTypes.DATETIME)
 class MomentField(serializers.Field[int, Any, Any, Any]):
-    """ISO 8601 to milliseconds since the epoch; without an offset: UTC."""
+    """ISO 8601 to milliseconds since the epoch; without an offset: UTC. Before it: 0."""
 
     def to_internal_value(self, data: Any) -> int:
         """Part of Field."""
         try:
             moment = datetime.fromisoformat(str(data))
-            moment = moment.replace(tzinfo=moment.tzinfo or UTC)
-            return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+            moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+            since = (moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+            return max(0, since)  # what is told of a window has to be a time as well
         except (ValueError, OverflowError):
             raise serializers.ValidationError(
                 "must be a time in ISO 8601, like 2026-01-31T12:00:00Z (a + is written %2B)."

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -26,9 +26,10 @@ from hub.api.serializers import EventSerializer
 from hub.api.threads import threaded
 from hub.conf import hub_settings
 from hub.core.errors import Code
-from hub.core.values import EventKind
+from hub.core.values import EventKind, TaskState
 from hub.router.feed import Observer
 from hub.runtime import Runtime
+from hub.selectors.tasks import tasks_by_key
 
 #: A comment is sent after so long without an event: proxies close what is silent.
 HEARTBEAT_S: Final = 15.0
@@ -77,6 +78,16 @@ class Places:
 places = Places()
 
 
+class _Part(NamedTuple):
+    """Some events as messages."""
+
+    messages: list[bytes]
+    #: more are stored
+    more: bool
+    #: nothing will follow
+    last: bool
+
+
 @dataclass(kw_only=True)
 class Stream:
     """One reader of one task."""
@@ -107,43 +118,40 @@ class Stream:
 
     async def _follow(self, observer: Observer) -> AsyncIterator[bytes]:
         rights = Rights(self.caller, self.task_id)
-        told_at, changed = time.monotonic(), True
-        while not observer.ended:
-            if not await threaded(rights.hold):
-                return
-            if changed:
+        told_at, more = time.monotonic(), True
+        # Looked at before each part: who reads slowly may take long to hear what is stored.
+        while not observer.ended and await threaded(rights.hold):
+            if more:
                 observer.take()  # before it is read: what is stored later wakes it again
-                async for message in self._stored():
+                part = await threaded(self._read)
+                for message in part.messages:
                     yield message
                     told_at = time.monotonic()
-                    if message.startswith(_END):
-                        return
+                if part.last:
+                    return
+                more = part.more
             elif time.monotonic() - told_at >= HEARTBEAT_S:
                 yield _HEARTBEAT
                 told_at = time.monotonic()
-            changed = await _changed(observer)
+            more = more or await _changed(observer)
 
-    async def _stored(self) -> AsyncIterator[bytes]:
-        """Everything that is stored and not told yet."""
-        more = True
-        while more:
-            events, more = await threaded(self._read)
-            for seq, message in events:
-                self.from_seq = seq + 1
-                yield message
-
-    def _read(self) -> tuple[list[tuple[int, bytes]], bool]:
-        """The next events as messages with their seq, and whether more are stored."""
+    def _read(self) -> _Part:
+        """What is stored and not told yet, or a part of it; it counts as told from now on."""
         events, bodies, more = read_events(
             self.key, self.from_seq, BATCH, bodies=sees_bodies(self.caller)
         )
+        if not events:
+            return _Part([], more=False, last=self._is_over())
+        self.from_seq = events[-1].seq + 1
         told: Any = EventSerializer(events, many=True).data
         told = with_bodies(told, [event.seq for event in events], bodies)
-        found = [(row.seq, _message(one)) for row, one in zip(events, told, strict=True)]
-        return found, more
+        last = events[-1].kind == EventKind.END
+        return _Part([_message(one) for one in told], more=more, last=last)
 
-
-_END: Final = f"event: {EventKind.END}\n".encode()
+    def _is_over(self) -> bool:
+        """Whether the task has ended before what is wanted, or is gone."""
+        row = tasks_by_key([self.key]).get(self.key)
+        return row is None or (row.state is TaskState.END and row.seq < self.from_seq)
 
 
 def _message(event: dict[str, Any]) -> bytes:

@@ -116,9 +116,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]
 
 async def _open(scope: Scope) -> Runtime:
     """The runtime, if a socket may be opened at all. Raises Refused."""
-    if handshake.header(scope, b"origin") is None:
-        # Only browsers come here, and they name the page that asks: without it, its session
-        # cookie could be used by any site.
+    if not _is_own_page(scope):
         raise Refused(403, "Only pages of this hub may connect here.", reason="origin")
     handshake.check_origin(scope, settings.ALLOWED_HOSTS)
     try:
@@ -131,6 +129,18 @@ async def _open(scope: Scope) -> Runtime:
     if traffic.live >= MAX_SOCKETS:
         raise Refused(503, f"{MAX_SOCKETS} pages are live already.", reason="live-full")
     return runtime
+
+
+def _is_own_page(scope: Scope) -> bool:
+    """Whether a page of this hub asks, as Django asks of forms.
+
+    Only browsers come here, and they name the page that asks. Its host alone says too little:
+    cookies know no port, so other programs of this host could use an operator's session.
+    """
+    origin = (handshake.header(scope, b"origin") or b"").decode("latin-1").lower()
+    host = (handshake.header(scope, b"host") or b"").decode("latin-1").lower()
+    own = {f"http://{host}", f"https://{host}", *settings.CSRF_TRUSTED_ORIGINS}
+    return host != "" and origin in own
 
 
 async def _page(scope: Scope) -> LivePage:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from credentials.selectors import ClientGrants
-from hub.admission import access_of, network, possible_name
+from hub.admission import access_of, named, network
 from hub.core.limits import Limits
 from hub.gateway.authentication import Authentication, Overloaded
 from hub.gateway.handshake import Refused, Scope, address, basic_credentials
@@ -62,7 +62,7 @@ class Door:
         if not pairs:
             # Nothing to guess with, so nothing to count, and no time that could tell.
             raise Refused(401, "Name and key are asked for, as HTTP Basic.", reason="no-key")
-        name = pairs[0][0] if possible_name(pairs[0][0]) else None
+        name = named(pairs)
         if self._failures.too_many(name, origin):
             raise Refused(
                 429,

@@ -1,13 +1,20 @@
 """Rows back to values: the reverse of ``rows.py``."""
 
-import sqlite3
+from typing import Any, Protocol
 
 from hub.core.facts import Created, Event
 from hub.core.task import Participant
 from hub.core.values import EventKind, Expect, ParticipantState, Settle, TaskState
 
 
-def event_of(row: sqlite3.Row, task_id: str, task: sqlite3.Row | None) -> Event:
+class StoredRow(Protocol):
+    """A row whose columns are found by name, as each driver gives it."""
+
+    def __getitem__(self, column: str, /) -> Any:
+        """The value of a column."""
+
+
+def event_of(row: StoredRow, task_id: str, task: StoredRow | None) -> Event:
     """A stored event. ``task`` is the task's row; an init cannot do without it."""
     state, stands_for = row["participant_state"], row["stands_for"]
     return Event(
@@ -27,7 +34,7 @@ def event_of(row: sqlite3.Row, task_id: str, task: sqlite3.Row | None) -> Event:
     )
 
 
-def _created_of(task: sqlite3.Row) -> Created:
+def _created_of(task: StoredRow) -> Created:
     return Created(
         action=task["action"],
         connection=task["connection"],
@@ -39,7 +46,7 @@ def _created_of(task: sqlite3.Row) -> Created:
     )
 
 
-def participant_of(row: sqlite3.Row) -> Participant:
+def participant_of(row: StoredRow) -> Participant:
     """A stored participant."""
     return Participant(
         number=row["number"],

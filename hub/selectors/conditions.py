@@ -124,19 +124,19 @@ def _outcome_failed(wanted: TaskFilter) -> bool:
     return wanted.outcomes == {TaskState.FAIL} and wanted.states <= {TaskState.FAIL}
 
 
-def covers(patterns: Collection[str]) -> Sql:
-    """The action is covered by one of these patterns (docs/protocol.md §1)."""
+def covers(patterns: Collection[str], column: str = "t.action") -> Sql:
+    """The action in this column is covered by one of these patterns (docs/protocol.md §1)."""
     known = PatternSet(filter(storable, patterns))
     if EVERYTHING in known:
         return ALWAYS
     needed = sorted(p for p in known if known.isdisjoint(patterns_covering(p)[1:]))
     nouns = [pattern for pattern in needed if ":" not in pattern]
-    return any_of([one_of("t.action", needed), *map(_below, nouns)])
+    return any_of([one_of(column, needed), *(_below(noun, column) for noun in nouns)])
 
 
-def _below(noun: str) -> Sql:
+def _below(noun: str, column: str) -> Sql:
     """The action goes on with ``/`` or ``:`` after this noun: between them are the digits only."""
-    action = in_bytes("t.action")
+    action = in_bytes(column)
     text = f"({action} >= %s AND {action} < %s AND ({action} < %s OR {action} >= %s))"
     return Sql(text, (f"{noun}/", f"{noun};", f"{noun}0", f"{noun}:"))
 

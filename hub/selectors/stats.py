@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
-from django.db import connection
-
-from hub.core.access import EVERYTHING
 from hub.core.values import TaskState
 from hub.durations import bucket_sql, percentile
 from hub.journal.statements import statements
 from hub.journal.sums import HOUR_MS, MINUTE_MS, MINUTES_KEPT_MS
 from hub.models import HubMeta
+from hub.selectors.conditions import covers
+from hub.selectors.sql import ALWAYS, Sql, rows
 
 #: A longer window is read by hours: it would be too many minutes.
 _READ_BY_MINUTES_MS: Final = 3 * HOUR_MS
 
-_ENDED = statements("stats.sql")["ended"].replace("{bucket}", bucket_sql("settled_at - created_at"))
+_ENDED: Final = statements("stats.sql")["ended"].replace(
+    "{bucket}", bucket_sql("settled_at - created_at")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ def throughput(
     outcomes: defaultdict[int, Counter[str]] = defaultdict(Counter)
     durations: defaultdict[int, Counter[int]] = defaultdict(Counter)
     # Not as a parameter: PostgreSQL would not see that this is what the rows are grouped by.
-    what = f"at / {width} * {width}, outcome, bucket"
+    what = (f"at / {width} * {width}", "outcome", "bucket")
     for at, outcome, bucket, n in _ended(what, unit, begin, until, patterns):
         outcomes[at][outcome] += n
         durations[at][bucket] += n
@@ -99,13 +100,14 @@ def by_action(
     end = -(-until // unit) * unit
     outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     durations: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    what = "action, outcome, bucket"
+    what = ("action", "outcome", "bucket")
     for action, outcome, bucket, n in _ended(what, unit, begin, end, patterns):
         outcomes[action][outcome] += n
         durations[action][bucket] += n
     stretches: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    for action, at, n in _ended("action, at", unit, begin, end, patterns):
-        stretches[action][(at - begin) // unit] += n
+    if points > 1:
+        for action, at, n in _ended(("action", "at"), unit, begin, end, patterns):
+            stretches[action][(at - begin) // unit] += n
     # A stretch that is not over yet lasts until now.
     span = max(min(end, max(until, time.time_ns() // 1_000_000)) - begin, 1)
     busiest = sorted(outcomes, key=lambda action: (-outcomes[action].total(), action))[:limit]
@@ -117,7 +119,9 @@ def by_action(
             per_minute=outcomes[action].total() * MINUTE_MS / span,
             p50=percentile(durations[action], 0.5),
             p95=percentile(durations[action], 0.95),
-            spark=_parts(stretches[action], unit, span, points),
+            spark=_parts(stretches[action], unit, span, points)
+            if points > 1
+            else (outcomes[action].total(),),
         )
         for action in sorted(busiest)
     ]
@@ -151,27 +155,24 @@ def _parts(counts: Counter[int], unit: int, span: int, points: int) -> tuple[int
     return tuple(after - before for before, after in pairwise(reached))
 
 
-def _ended(what: str, unit: int, begin: int, end: int, patterns: tuple[str, ...]) -> list[Any]:
-    covered, names = _covered(patterns)
-    text = _ENDED.replace("{what}", what).replace("{covered}", covered)
-    parameters = [unit, begin, end, *names, unit, unit, begin, end, *names]
-    with connection.cursor() as cursor:
-        cursor.execute(text, parameters)
-        found: list[Any] = cursor.fetchall()
-    return found
+def _ended(
+    what: tuple[str, ...], unit: int, begin: int, end: int, patterns: tuple[str, ...]
+) -> list[Any]:
+    covered = covers(patterns, "action") if patterns else ALWAYS
+    of = covered.parameters
+    parameters = (unit, begin, end, *of, unit, unit, begin, end, *of)
+    return rows(Sql(_statement(what, covered), parameters))
 
 
-def _covered(patterns: tuple[str, ...]) -> tuple[str, list[str | int]]:
-    """Whether one of the patterns covers the action (docs/protocol.md §1), with its parameters."""
-    if not patterns or EVERYTHING in patterns:
-        return "1 = 1", []
-    conditions: list[str] = []
-    names: list[str | int] = []
-    for pattern in sorted(set(patterns)):
-        conditions.append("action = %s")
-        names.append(pattern)
-        if ":" not in pattern:
-            # Not by comparing: an order of PostgreSQL may pass over ``/`` and ``:``.
-            conditions.append("substr(action, 1, %s) IN (%s, %s)")
-            names += [len(pattern) + 1, f"{pattern}/", f"{pattern}:"]
-    return f"({' OR '.join(conditions)})", names
+def _statement(what: tuple[str, ...], covered: Sql) -> str:
+    names = [f"k{place}" for place in range(len(what))]
+    words = {
+        "{what}": ", ".join(what),
+        "{names}": ", ".join(names),
+        "{named}": ", ".join(f"{one} AS {name}" for one, name in zip(what, names, strict=True)),
+        "{covered}": covered.text,
+    }
+    text = _ENDED
+    for word, meaning in words.items():
+        text = text.replace(word, meaning)
+    return text

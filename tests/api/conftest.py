@@ -18,6 +18,7 @@ STAFF: dict[str, Any] = {
     "viewer": ["hub.view_task"],
     "reader": ["hub.view_task", "hub.view_payload"],
     "canceller": ["hub.view_task", "hub.cancel_task"],
+    "blind": ["hub.cancel_task", "hub.publish_task"],
     "publisher": ["hub.view_task", "hub.publish_task"],
     "porter": ["hub.view_connection"],
     "registrar": ["credentials.view_client"],

@@ -115,6 +115,8 @@ def test_filters(web: Api, operator: Api) -> None:
         ("outcome=end", "success"),
         ("open=1", "true"),
         ("since=yesterday", "ISO 8601"),
+        ("since=0001-01-01T00:00:00%2B14:00", "ISO 8601"),
+        ("until=9999-12-31T23:59:59-14:00", "ISO 8601"),
         ("limit=0", "limit"),
         ("limit=201", "limit"),
         ("cursor=abc", "next"),
@@ -212,6 +214,11 @@ async def test_figures(hub: HubProcess, web: Api, operator: Api) -> None:
     operator.get("stats/", width=61).problem(400, "bad-field")
     operator.get("stats/", since="2000-01-01", width=60).problem(400, "bad-field")
     operator.get("stats/", since="2030-01-01", until="2029-01-01").problem(400, "bad-field")
+    operator.get("actions/", until="9999-12-31T23:59:59-14:00").problem(400, "bad-field")
+    first = {"since": "0001-01-01", "until": "0100-01-01", "width": 31 * 86_400}
+    operator.get("stats/", **first).problem(400, "bad-field")
+    assert operator.get("actions/", until="1970-01-01T00:30:00").json["since"].startswith("1969")
+    assert operator.get("actions/", since="0001-01-01").json["since"] == "1970-01-01T00:00:00.000Z"
     operator.get("actions/no action/".replace(" ", "%20")).problem(400, "bad-field")
 
 

@@ -11,6 +11,7 @@ from tests.api.conftest import Staff, Start
 from tests.api.events import Event, EventStream
 from tests.api.http import Api
 from tests.hub_process import HubProcess
+from tests.peers import V1Peer
 
 NEW = {"startTimeout": 30_000, "endTimeout": 60_000}
 
@@ -60,7 +61,7 @@ def test_it_goes_on_after_the_last_event_that_was_seen(web: Api) -> None:
         assert names(list(stream.events())) == [("2", "fail"), ("3", "end")]
     with EventStream(web, path_of(task), last="3") as stream:
         assert stream.status == 204  # or a browser would come back for ever
-    for last in ("x", "-1", "1.5", "9" * 30):
+    for last in ("x", "-1", "1.5", "9" * 30, "0" * 5_000):
         with EventStream(web, path_of(task), last=last) as stream:
             stream.answer().problem(400, "bad-field")
 
@@ -70,6 +71,23 @@ def test_a_reader_that_asks_for_what_is_to_come_hears_nothing_before(web: Api) -
     with EventStream(web, path_of(task), last="2") as stream:
         web.post(f"tasks/{task}/cancel/")
         assert names(list(stream.events())) == [("3", "end")]
+
+
+def test_it_ends_with_the_task_also_for_who_waits_for_more(web: Api) -> None:
+    task = web.publish("x:y", **NEW)
+    with EventStream(web, path_of(task) + "?from=100") as stream:
+        web.post(f"tasks/{task}/cancel/")
+        for line in stream.lines():
+            assert line != ": still here"
+
+
+def test_who_takes_compressed_answers_hears_all_events(web: Api) -> None:
+    task = web.publish("x:y", "a" * 1000, **NEW)
+    web.post(f"tasks/{task}/cancel/")
+    answer = web.call("GET", path_of(task), Accept_Encoding="gzip")
+    # Compressed piece by piece, a browser would read the first one only.
+    assert "content-encoding" not in answer.headers
+    assert answer.body.count(b"\nevent: ") == 3
 
 
 def test_many_readers_of_one_task_hear_the_same(web: Api, operator: Api, staff: Staff) -> None:
@@ -131,6 +149,23 @@ def test_it_ends_when_the_right_to_see_is_taken(start: Start) -> None:
         for stream in streams:  # though nothing happens to the task
             assert list(stream.events()) == []
     assert web.get(f"tasks/{task}/").json["outcome"] is None
+
+
+async def test_it_ends_within_what_is_stored_when_the_key_is_revoked(start: Start) -> None:
+    hub = start(TASKHUB_MAX_FRAME_BYTES="1048576", TASKHUB_MAX_OUTBOX_BYTES="50000000")
+    web, old = Api.of(hub, "web"), Api.of(hub, "old")
+    async with V1Peer(hub.url, "a", hub.keys["a"]) as peer:
+        await peer.request("sub", action="x")
+        long, short = (web.publish(f"x:{verb}", **NEW) for verb in ("long", "short"))
+        await peer.task_until(long, "init")
+        for _ in range(40):  # more than the sockets between us keep
+            await peer.event(long, "update", update="a" * 1_000_000)
+            await peer.task_until(long, "update")
+        with EventStream(old, path_of(long)) as slow, EventStream(old, path_of(short)) as idle:
+            assert idle.take(1)
+            hub.revoke("old")
+            assert list(idle.events()) == []
+            assert 0 < len(list(slow.events())) < 42
 
 
 def test_a_silent_stream_has_a_heartbeat(start: Start) -> None:

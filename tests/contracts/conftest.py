@@ -11,7 +11,11 @@ import pytest
 
 from hub.journal.memory import MemoryJournal
 from hub.journal.port import Journal
+from hub.journal.postgres import PostgresJournal
 from hub.journal.sqlite import SqliteJournal
+from tests.postgres import PostgresDatabase, postgres_database, postgres_server
+
+__all__ = ["postgres_database", "postgres_server"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,11 +45,22 @@ def sqlite_journal(history_file: Path) -> Iterator[SqliteJournal]:
     made.close()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture
+def postgres_journal(postgres_database: PostgresDatabase) -> Iterator[PostgresJournal]:
+    """The real driver, on a database of this run."""
+    postgres_database.empty()
+    made = PostgresJournal(postgres_database.url)
+    made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def journal(request: pytest.FixtureRequest) -> Journal:
     """Each driver in turn."""
     makers: dict[str, Callable[[], Journal]] = {
         "memory": MemoryJournal,
         "sqlite": lambda: request.getfixturevalue("sqlite_journal"),
+        "postgres": lambda: request.getfixturevalue("postgres_journal"),
     }
     return makers[request.param]()

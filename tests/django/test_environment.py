@@ -14,7 +14,8 @@ import pytest
 from django.test import AsyncClient, Client
 
 from hub.core.limits import MAY_BE_ZERO, Limits
-from taskhub_site.data_dir import prepare_data_dir, require_directory_of, secret_key_load
+from taskhub_site.data_dir import prepare_data_dir, secret_key_load
+from taskhub_site.database import require_directory_of
 from taskhub_site.environment import BASE_DIR, InvalidSetting, read_environment
 from taskhub_site.settings import _channel_layer
 
@@ -47,6 +48,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         ("TASKHUB_DATA_DIR", "/srv/hub", "database_path", Path("/srv/hub/taskhub.sqlite3")),
         ("DATABASE_URL", "sqlite:///srv/a%20b.db", "database_path", Path("/srv/a b.db")),
         ("DATABASE_URL", "sqlite:////srv/hub.db", "database_path", Path("/srv/hub.db")),
+        ("DATABASE_URL", "postgres://me:x@db/hub", "database_url", "postgres://me:x@db/hub"),
         ("REDIS_URL", "redis://:pw@cache:6379/1", "redis_url", "redis://:pw@cache:6379/1"),
         ("REDIS_URL", "unix:///run/redis.sock", "redis_url", "unix:///run/redis.sock"),
         ("TASKHUB_SECRET_KEY", SECRET, "secret_key", SECRET),
@@ -87,8 +89,8 @@ def test_limits_that_may_be_zero_exist() -> None:
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
-        ({"DATABASE_URL": "postgres://me:hush@db/hub"}, ["DATABASE_URL", "PostgreSQL", "SQLite"]),
-        ({"DATABASE_URL": "postgresql://me:hush@db/hub"}, ["DATABASE_URL", "PostgreSQL"]),
+        ({"DATABASE_URL": "postgres://me:hush@db"}, ["DATABASE_URL", "postgres://", "database"]),
+        ({"DATABASE_URL": "postgres://me:hush@db:x y/hub"}, ["DATABASE_URL", "postgres://"]),
         ({"DATABASE_URL": "mysql://me:hush@db/hub"}, ["DATABASE_URL", "sqlite:///"]),
         ({"DATABASE_URL": "sqlite://:memory:"}, ["DATABASE_URL", "file"]),
         ({"DATABASE_URL": "sqlite:///:memory:"}, ["DATABASE_URL", "file"]),

@@ -11,6 +11,7 @@ from django.db import connection
 
 from hub.core.access import Access, access
 from hub.core.values import TaskState
+from hub.selectors.bodies import bodies_of, body_texts
 from hub.selectors.tasks import TaskFilter, task_count, task_find, task_page, tasks_newer
 from tests.many_tasks import BEGIN, fill
 from tests.postgres import on_postgres, postgres_database, postgres_server
@@ -83,11 +84,27 @@ def read_all(by: TaskFilter, viewer: Access | None) -> tuple[list[Query], list[Q
     return first, others
 
 
+def read_bodies() -> list[Query]:
+    """Read the bodies of the largest page; the queries for them."""
+    page = task_page(TaskFilter(), limit=200)
+    with queries() as ran:
+        found = bodies_of([task.key for task in page.tasks], ("payload", "result", "reason"))
+        texts = body_texts(found)
+    assert len(texts) == len(found) > 200
+    return ran
+
+
 def sqlite_plan(query: Query) -> list[str]:
     """What SQLite says of a statement, a line a step."""
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {query[0]}", query[1])
         return [row[3] for row in cursor.fetchall()]
+
+
+def scanned(plan: list[str]) -> list[str]:
+    """The steps that walk through a whole table."""
+    walks = [(step, re.match(r"SCAN (\w+)", step)) for step in plan]
+    return [step for step, walk in walks if walk and walk[1] in TABLES]
 
 
 @pytest.mark.django_db
@@ -98,9 +115,7 @@ def test_sqlite_reads_along_an_index(name: str) -> None:
     first, others = read_all(by, viewer)
     plans = {query[0]: sqlite_plan(query) for query in [*first, *others]}
     for sql, plan in plans.items():
-        for step in plan:
-            scanned = re.match(r"SCAN (\w+)", step)
-            assert scanned is None or scanned[1] not in TABLES, (sql, plan)
+        assert not scanned(plan), (sql, plan)
     pages = [sql for sql, _ in first if re.match(r"SELECT t\.id .*LIMIT %s$", sql)]
     assert pages
     page = pages[-1]
@@ -111,6 +126,14 @@ def test_sqlite_reads_along_an_index(name: str) -> None:
     ), (page, plans[page])
     if name != "id":
         assert not any("TEMP B-TREE" in step for step in plans[page]), (page, plans[page])
+
+
+@pytest.mark.django_db
+def test_sqlite_reads_bodies_one_by_one() -> None:
+    fill(2_000)
+    for query in read_bodies():
+        plan = sqlite_plan(query)
+        assert not scanned(plan), (query[0], plan)
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -130,15 +153,25 @@ def many(postgres_database: Any, django_db_blocker: Any) -> Iterator[None]:
     postgres_database.empty()
 
 
+def postgresql_scans(query: Query) -> list[dict[str, Any]]:
+    """The steps that walk through a whole table."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {query[0]}", query[1])
+        (found,) = cursor.fetchone()
+    plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    return [node for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
+
+
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.usefixtures("many")
 def test_postgresql_reads_along_an_index(name: str) -> None:
     by, viewer, _ = LISTS[name]
     first, others = read_all(by, viewer)
-    for sql, params in [*first, *others]:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
-            (found,) = cursor.fetchone()
-        plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
-        steps = list(nodes(plan))
-        assert not [n for n in steps if n["Node Type"] == "Seq Scan"], (sql, params, plan)
+    for query in [*first, *others]:
+        assert not postgresql_scans(query), query
+
+
+@pytest.mark.usefixtures("many")
+def test_postgresql_reads_bodies_one_by_one() -> None:
+    for query in read_bodies():
+        assert not postgresql_scans(query), query

@@ -77,6 +77,13 @@ async def test_too_many_wrong_keys_for_a_name(serving: Serving) -> None:
         assert (await refusal(hub, Authorization=basic("other", "wrong")))[0] == 401
 
 
+async def test_a_name_in_another_spelling_is_the_same_name(serving: Serving) -> None:
+    async with serving(wrong_keys_per_name=3) as hub:
+        for name in ("mailer", "%6dailer", "m%61iler"):
+            assert (await refusal(hub, Authorization=basic(name, "wrong")))[0] == 401
+        assert (await refusal(hub, Authorization=basic("maile%72", "wrong")))[0] == 429
+
+
 async def test_right_keys_are_not_counted(serving: Serving) -> None:
     async with serving(wrong_keys_per_name=1, wrong_keys_per_address=1) as hub:
         for _ in range(3):

@@ -117,14 +117,14 @@ def looking(
     session: str | None,
     path: str = "/board/",
     *,
-    origin: str | None = "http://localhost",
+    origin: str | None = "http://localhost:PORT",
     **more: str,
 ) -> Looking:
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in more.items())
     return connect(
         f"ws://localhost:{hub.port}/live/?path={quote(path, safe='')}&{query}",
         additional_headers={"Cookie": f"other=1; sessionid={session}"} if session else {},
-        origin=Origin(origin) if origin else None,
+        origin=Origin(origin.replace("PORT", str(hub.port))) if origin else None,
         compression=None,
         proxy=None,
         max_size=None,
@@ -286,7 +286,8 @@ async def test_who_is_refused(hub: LiveHub, session: str, ada: User) -> None:
     assert await refused(looking(hub, session, "/nowhere/")) == 404
     assert await refused(looking(hub, session, "/board/nothing/")) == 404
     assert await refused(looking(hub, session, "")) == 404
-    for origin in (None, "http://evil.example", "null", "http://["):
+    others = ("http://localhost", "http://localhost:1", "http://127.0.0.1:PORT")
+    for origin in (None, "http://evil.example", "null", "http://[", *others):
         assert await refused(looking(hub, session, origin=origin)) == 403, origin
     await sync_to_async(ada.user_permissions.clear)()
     assert await refused(looking(hub, session)) == 403

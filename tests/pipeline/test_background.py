@@ -11,7 +11,7 @@ from hub.conf import hub_settings
 from hub.core.presence import Presence
 from hub.housekeeping import MS_PER_DAY, Housekeeping
 from hub.journal.port import JournalFailed
-from hub.lock import LockHeld, ProcessLock
+from hub.lock import FileLock, LockHeld
 from hub.router.presence import Roll
 from hub.runtime import Runtime
 from tests.pipeline.conftest import ScriptedJournal, World
@@ -131,7 +131,7 @@ async def test_a_hub_can_be_stopped_though_its_journal_fails(
     )
     await runtime.stop()
     assert "no room" in caplog.text
-    lock = ProcessLock(settings.database_path)
+    lock = FileLock(settings.database_path)
     lock.acquire()
     lock.release()
 
@@ -156,11 +156,11 @@ async def test_old_tasks_are_pruned_while_the_hub_works(
 
 
 def test_one_hub_for_each_database(tmp_path: Path) -> None:
-    first, second = ProcessLock(tmp_path / "db"), ProcessLock(tmp_path / "db")
+    first, second = FileLock(tmp_path / "db"), FileLock(tmp_path / "db")
     first.acquire()
     with pytest.raises(LockHeld, match=r"process \d+\) holds .*db\.lock"):
         second.acquire()
-    ProcessLock(tmp_path / "other").acquire()
+    FileLock(tmp_path / "other").acquire()
     first.release()
     second.acquire()
     second.release()

@@ -14,7 +14,7 @@ from hub.journal.memory import MemoryJournal
 from hub.journal.port import Journal
 from hub.journal.sqlite import SqliteJournal
 from hub.journal.sums import HOUR_MS, MINUTE_MS, MINUTES_KEPT_MS
-from hub.lock import ProcessLock
+from hub.lock import FileLock
 from hub.seeding.fill import Seeded, seed
 from hub.seeding.mix import DAY, WORKS
 from tests.contracts.conftest import ROOT
@@ -188,7 +188,7 @@ def test_the_command_fills_an_empty_history_and_no_other(history_file: Path) -> 
 
 
 def test_it_waits_for_no_hub_that_runs(history_file: Path) -> None:
-    lock = ProcessLock(history_file)
+    lock = FileLock(history_file)
     lock.acquire()
     refused = run(history_file, "--tasks", "10")
     lock.release()

@@ -17,6 +17,7 @@ from hub.journal.sums import HOUR_MS, MINUTE_MS
 from hub.models import Rollup
 from hub.seeding.history import History
 from hub.selectors import stats
+from hub.selectors.sql import ALWAYS
 from hub.selectors.stats import ActionStats, Bucket, by_action, throughput
 from tests.stats.conftest import make_sums, tasks_of
 from tests.stats.test_durations import within_a_tenth
@@ -111,6 +112,8 @@ def test_actions_are_exact(rows: SqliteJournal, behind: int | None, hours: int) 
         assert one.per_minute == pytest.approx(len(own) * MINUTE_MS / span)
         assert len(one.spark) == 30
         assert sum(one.spark) == len(own)
+    whole = by_action(since=since, until=NOW + 1, points=1)
+    assert [one.spark for one in whole] == [(sum(one.spark),) for one in found]
 
 
 def test_a_task_that_ended_just_where_the_sums_stand_counts_once(rows: SqliteJournal) -> None:
@@ -218,7 +221,7 @@ def test_nothing_has_ended() -> None:
 
 
 def test_no_page_walks_over_the_history(rows: SqliteJournal) -> None:
-    text = stats._ENDED.replace("{what}", "action, outcome, bucket").replace("{covered}", "1 = 1")
+    text = stats._statement(("action", "outcome", "bucket"), ALWAYS)
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {text}", (1,) * text.count("%s"))
         details = "; ".join(row[3] for row in cursor.fetchall())

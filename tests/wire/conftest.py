@@ -1,15 +1,22 @@
 """Hubs for the wire tests, and what they logged when one fails."""
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.hub_process import SERVERS, HubProcess
+from tests.postgres import PostgresDatabase, postgres_database, postgres_server
 from tests.wire.stage import Stage
 
+__all__ = ["postgres_database", "postgres_server"]
+
 _log_began = pytest.StashKey[int]()
+
+
+#: A server and where its history is.
+HUBS = (*SERVERS, "postgres")
 
 
 @pytest.fixture(scope="session")
@@ -18,33 +25,52 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> HubProcess:
     return HubProcess("uvicorn", tmp_path_factory.mktemp("prepared")).prepare()
 
 
-@pytest.fixture(scope="session", params=SERVERS)
+@pytest.fixture(scope="session")
+def prepared_postgres(
+    postgres_database: PostgresDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PostgresDatabase, HubProcess]]:
+    """The same in PostgreSQL."""
+    with postgres_database.copy(f"{postgres_database.name}_wire") as database:
+        directory = tmp_path_factory.mktemp("prepared_postgres")
+        yield database, HubProcess("uvicorn", directory, DATABASE_URL=database.url).prepare()
+
+
+@contextmanager
+def running(
+    request: pytest.FixtureRequest, directory: Path, name: str, **env: str
+) -> Iterator[HubProcess]:
+    """A hub of the kind that the test asks for."""
+    with ExitStack() as stack:
+        if request.param == "postgres":
+            database, first = request.getfixturevalue("prepared_postgres")
+            url = stack.enter_context(database.copy(f"{database.name}_{name}")).url
+            made = HubProcess("uvicorn", directory, DATABASE_URL=url, **env)
+            made.keys = dict(first.keys)
+        else:
+            made = HubProcess(request.param, directory, **env)
+            made.copy_of(request.getfixturevalue("prepared"))
+        try:
+            yield made.start()
+        finally:
+            made.close()
+        assert not made.troubles()
+
+
+@pytest.fixture(scope="session", params=HUBS)
 def hub(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    prepared: HubProcess,
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HubProcess]:
     """A hub that many tests share; each uses actions and ids of its own."""
-    made = HubProcess(request.param, tmp_path_factory.mktemp(request.param)).copy_of(prepared)
-    try:
-        yield made.start()
-    finally:
-        made.close()
-    assert not made.troubles()
+    with running(request, tmp_path_factory.mktemp(request.param), "shared") as made:
+        yield made
 
 
-@pytest.fixture(params=SERVERS)
-def own_hub(
-    request: pytest.FixtureRequest, tmp_path: Path, prepared: HubProcess
-) -> Iterator[HubProcess]:
+@pytest.fixture(params=HUBS)
+def own_hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HubProcess]:
     """A hub for one test, which may kill it."""
     # Its clients have to come back after a restart, however slow the machine is at it.
-    made = HubProcess(request.param, tmp_path, TASKHUB_RESUME_GRACE_MS="1500").copy_of(prepared)
-    try:
-        yield made.start()
-    finally:
-        made.close()
-    assert not made.troubles()
+    with running(request, tmp_path, "own", TASKHUB_RESUME_GRACE_MS="1500") as made:
+        yield made
 
 
 @pytest.fixture

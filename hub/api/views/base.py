@@ -1,6 +1,6 @@
 """What all endpoints share: who may ask, how errors look, which headers an answer has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
@@ -23,8 +23,8 @@ LARGE: Final = 65_536
 class ApiView(APIView):
     """Base of the endpoints."""
 
-    #: method → the Django permission that it takes of staff
-    needs: ClassVar[Mapping[str, str]] = {}
+    #: method → the Django permissions that it takes of staff
+    needs: ClassVar[Mapping[str, Sequence[str]]] = {}
     http_method_names = ["get", "head", "post"]
     #: set by the throttle
     quota: Quota | None = None

@@ -63,7 +63,7 @@ def task_document(request: Request, task_id: str, include: Collection[str] | Non
 class TaskDetail(ApiView):
     """One task."""
 
-    needs = {"GET": VIEW_TASK}
+    needs = {"GET": (VIEW_TASK,)}
 
     @extend_schema(
         operation_id="tasks_read",
@@ -79,7 +79,7 @@ class TaskDetail(ApiView):
 
 
 class _TaskBody(ApiView):
-    needs = {"GET": VIEW_TASK}
+    needs = {"GET": (VIEW_TASK,)}
 
     def stream(self, request: Request, task_id: str) -> HttpResponseBase:
         """The stored bytes, a piece at a time. Raises Refused."""
@@ -143,7 +143,7 @@ class TaskResult(_TaskBody):
 class TaskEvents(ApiView):
     """The events of a task."""
 
-    needs = {"GET": VIEW_TASK}
+    needs = {"GET": (VIEW_TASK,)}
 
     @extend_schema(
         operation_id="tasks_events",
@@ -167,7 +167,7 @@ class TaskEvents(ApiView):
 class TaskCancel(ApiView):
     """Cancelling."""
 
-    needs = {"POST": CANCEL_TASK}
+    needs = {"POST": (VIEW_TASK, CANCEL_TASK)}
 
     @extend_schema(
         operation_id="tasks_cancel",
@@ -189,7 +189,7 @@ class TaskCancel(ApiView):
 class TaskAgain(ApiView):
     """Publishing again."""
 
-    needs = {"POST": PUBLISH_TASK}
+    needs = {"POST": (VIEW_TASK, PUBLISH_TASK)}
 
     @extend_schema(
         operation_id="tasks_again",

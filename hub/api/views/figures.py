@@ -58,7 +58,7 @@ def _span(since: int, until: int) -> dict[str, Any]:
 class ActionList(ApiView):
     """Actions with tasks that ended lately."""
 
-    needs = {"GET": VIEW_TASK}
+    needs = {"GET": (VIEW_TASK,)}
 
     @extend_schema(
         operation_id="actions_list",
@@ -86,7 +86,7 @@ class ActionList(ApiView):
 class ActionDetail(ApiView):
     """One action over a window."""
 
-    needs = {"GET": VIEW_TASK}
+    needs = {"GET": (VIEW_TASK,)}
 
     @extend_schema(
         operation_id="actions_read",
@@ -117,7 +117,7 @@ class ActionDetail(ApiView):
 class Stats(ApiView):
     """What ended, over time."""
 
-    needs = {"GET": VIEW_TASK}
+    needs = {"GET": (VIEW_TASK,)}
 
     @extend_schema(
         operation_id="stats_read",

@@ -23,7 +23,7 @@ from hub.selectors import connections
 class ClientList(ApiView):
     """Clients: a client sees itself."""
 
-    needs = {"GET": VIEW_CLIENT}
+    needs = {"GET": (VIEW_CLIENT,)}
 
     @extend_schema(
         operation_id="clients_list",
@@ -58,7 +58,7 @@ class ClientList(ApiView):
 class ConnectionList(ApiView):
     """Connections: a client sees its own."""
 
-    needs = {"GET": VIEW_CONNECTION}
+    needs = {"GET": (VIEW_CONNECTION,)}
 
     @extend_schema(
         operation_id="connections_list",

@@ -1,7 +1,8 @@
 """``tasks/<id>/events/stream/``: server-sent events."""
 
+import re
 import weakref
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -17,13 +18,15 @@ from hub.api.sse import Stream, places
 from hub.api.views.base import ApiView
 from hub.api.views.details import find
 from hub.core.values import TaskState
-from hub.protocol.fields import LARGEST_INTEGER
+
+#: An id of an event, which is its seq.
+_ID: Final = r"[0-9]{1,15}"
 
 
 class TaskStream(ApiView):
     """Events of a task as they happen."""
 
-    needs = {"GET": VIEW_TASK}
+    needs = {"GET": (VIEW_TASK,)}
     renderer_classes = (EventStreamRenderer, JsonRenderer)
 
     @extend_schema(
@@ -38,7 +41,7 @@ class TaskStream(ApiView):
             StreamQuery,
             OpenApiParameter(
                 "Last-Event-ID",
-                {"type": "string", "pattern": r"^[0-9]{1,15}$"},
+                {"type": "string", "pattern": f"^{_ID}$"},
                 OpenApiParameter.HEADER,
                 description="The last seq that was seen.",
             ),
@@ -77,6 +80,6 @@ def _after(last: Any) -> int | None:
     if last is None or last == "":
         return None
     text = str(last)
-    if not text.isascii() or not text.isdigit() or int(text[:20]) >= LARGEST_INTEGER:
+    if not re.fullmatch(_ID, text):
         raise bad_field('"Last-Event-ID" must be the id of an event of this stream.')
     return int(text) + 1

@@ -42,7 +42,7 @@ _EXAMPLE: Final = {"action": "email:send", "payload": {"to": "ada@example.org"}}
 class TaskList(ApiView):
     """Tasks, newest first; and new ones."""
 
-    needs = {"GET": VIEW_TASK, "POST": PUBLISH_TASK}
+    needs = {"GET": (VIEW_TASK,), "POST": (PUBLISH_TASK,)}
 
     @extend_schema(
         operation_id="tasks_list",

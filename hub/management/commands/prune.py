@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from hub.conf import hub_settings
 from hub.housekeeping import MS_PER_DAY, PRUNE_BATCH, PRUNE_PAUSE_S
-from hub.journal.port import JournalFailed
-from hub.journal.sqlite import SqliteJournal
+from hub.journal.port import Journal, JournalFailed
+from hub.stores import journal_of
 
 
 class Command(BaseCommand):
@@ -37,7 +37,7 @@ class Command(BaseCommand):
                 self.stdout.write("Nothing is deleted: TASKHUB_RETENTION_DAYS is 0, for ever.")
                 return
         before = time.time_ns() // 1_000_000 - days * MS_PER_DAY
-        journal = SqliteJournal(settings.database_path, synchronous=settings.sqlite_synchronous)
+        journal = journal_of(settings)
         try:
             journal.open()
             deleted = _prune(journal, before, batch)
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Deleted {deleted} tasks that ended more than {days} days ago.")
 
 
-def _prune(journal: SqliteJournal, before: int, batch: int) -> int:
+def _prune(journal: Journal, before: int, batch: int) -> int:
     deleted = 0
     while (last := journal.prune(before, batch)) > 0:
         deleted += last

@@ -19,8 +19,9 @@ from hub.gateway.entrance import entrance
 from hub.gateway.server import HubServer
 from hub.gateway.silent_sockets import http_protocol
 from hub.gateway.websocket import HubWebSocketProtocol
-from hub.lock import LockHeld, ProcessLock
+from hub.lock import LockHeld
 from hub.logs import logger
+from hub.stores import lock_of
 from hub.supervision import catch_strays
 
 log = logger(__name__)
@@ -57,7 +58,7 @@ class Command(BaseCommand):
 
     def _migrate(self) -> None:
         """A newcomer's first start simply works; later ones bring the tables up to date."""
-        lock = ProcessLock(hub_settings().database_path)
+        lock = lock_of(hub_settings())
         try:
             lock.acquire()  # or the tables would change under a hub that runs
         except LockHeld as held:

@@ -9,10 +9,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from hub.conf import hub_settings
-from hub.journal.port import JournalFailed
-from hub.journal.sqlite import SqliteJournal
-from hub.lock import LockHeld, ProcessLock
+from hub.journal.port import Journal, JournalFailed
+from hub.lock import LockHeld
 from hub.seeding.fill import Seeded, seed
+from hub.stores import journal_of, lock_of
 
 
 class Command(BaseCommand):
@@ -37,9 +37,9 @@ class Command(BaseCommand):
         if tasks < 1 or days < 1:
             raise CommandError("--tasks and --days are at least 1.")
         settings = hub_settings()
-        lock = ProcessLock(settings.database_path)
+        lock = lock_of(settings)
         # Not synced at each batch: what a power cut takes away can be made up again.
-        journal = SqliteJournal(settings.database_path, synchronous="NORMAL")
+        journal = journal_of(settings, synced=False)
         try:
             lock.acquire()
             journal.open()
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             journal.close()
             lock.release()
 
-    def _look(self, journal: SqliteJournal, days: int, retention_days: int, *, add: bool) -> None:
+    def _look(self, journal: Journal, days: int, retention_days: int, *, add: bool) -> None:
         if journal.last_key() and not add:
             raise CommandError(
                 "This history has tasks already, which nobody could tell from made-up ones later. "
@@ -63,7 +63,7 @@ class Command(BaseCommand):
                 f"{days} days, start it with TASKHUB_RETENTION_DAYS={days + 1}."
             )
 
-    def _seed(self, journal: SqliteJournal, tasks: int, days: int, number: int) -> None:
+    def _seed(self, journal: Journal, tasks: int, days: int, number: int) -> None:
         began = time.perf_counter()
         meter = _Meter(self, tasks)
         now = time.time_ns() // 1_000_000
