@@ -130,6 +130,8 @@ async def test_cancel_reaches_the_handler_that_runs(stage: Stage) -> None:
     fail = await reached(task, "fail")
     assert "operator" in fail.value["message"]
     await seen(page, "#page", "not <b>wanted</b>")
+    # A socket that is closed while it opens would be complained of.
+    await pill(page, "Live")
 
 
 SCRIPT = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>&amp;\u2028</td>"
