@@ -26,10 +26,10 @@ _SCHEMES: Final = ("light", "dark")
 _WIDTH: Final = 1280
 _HEIGHT: Final = 800
 #: made-up tasks of one day: about as many a minute as the demo's
-_TASKS: Final = 100_000
-_STILL_BEGIN_S: Final = 10.0
+_TASKS: Final = 60_000
+_STILL_BEGIN_S: Final = 3.0
 #: Seconds between tasks: what is on the page can be read before it moves on.
-_PACE: Final = 1.0
+_PACE: Final = 0.6
 _LONGEST_MS: Final = 60_000
 #: Live, drawn, the newest tasks all the demo's, and one of them well on its way.
 _READY: Final = """() => {

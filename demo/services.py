@@ -12,9 +12,9 @@ import taskhub
 ROUND: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("email:send", {"to": "ada@example.org", "subject": "Welcome"}),
     ("payment:charge", {"amount": 120, "currency": "EUR"}),
-    ("report:build", {"month": "May", "pages": 10}),
     ("email:send", {"to": "grace@example.org", "subject": "Your invoice"}),
     ("payment:charge", {"amount": 950, "currency": "EUR"}),
+    ("report:build", {"month": "May", "pages": 10}),
     ("email:send", {"to": "alan@example.org", "subject": "A reminder"}),
     ("payment:charge", {"amount": 75, "currency": "CHF"}),
     ("email:send", {"to": "edsger@example.org", "subject": "Your invoice"}),

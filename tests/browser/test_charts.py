@@ -91,3 +91,46 @@ async def test_it_is_as_wide_as_there_is_room(stage: Stage) -> None:
         "wide => document.querySelector('.chart canvas').clientWidth < wide", arg=wide
     )
     await page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+#: One line from the left edge to the last whole minute, and nothing but a point after it.
+AFTER_LAST = """() => {
+  const canvas = document.querySelector('.chart canvas');
+  const rows = document.querySelectorAll('#chart-throughput tbody tr');
+  rows.forEach((row, at) => row.querySelectorAll('td').forEach((cell) => {
+    cell.dataset.value = at === rows.length - 1 ? '0' : '100';
+  }));
+  document.dispatchEvent(new CustomEvent('live:shown'));
+  return new Promise((resolve) => requestAnimationFrame(() => {
+    const { width, height } = canvas;
+    const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+    const isGreen = (at) => data[at + 3] > 200 && data[at + 1] > data[at] + 40;
+    const high = [];
+    for (let y = 0; y < height; y += 1) {
+      for (let x = 0; x < width; x += 1) {
+        if (isGreen(4 * (y * width + x)) && y > height * 0.2 && y < height * 0.7) high.push([x, y]);
+      }
+    }
+    resolve(high);
+  }));
+}"""
+
+
+async def test_the_minute_that_goes_on_is_no_fall(stage: Stage) -> None:
+    page = await now_page(stage, color_scheme="light")
+    assert await page.evaluate(AFTER_LAST) == []
+    rows = page.locator("#chart-throughput tbody th")
+    assert await rows.filter(has_text="so far").count() == 1
+    assert "so far" in (await rows.last.text_content() or "")
+
+
+async def test_times_are_the_readers_and_of_24_hours(stage: Stage) -> None:
+    page = await now_page(stage, timezone_id="Asia/Kolkata", locale="en-US")
+    time = page.locator("#chart-throughput tbody time").last
+    at = int(await time.get_attribute("data-ms") or 0)
+    hours, minutes = divmod((at // 60_000 + 330) % 1_440, 60)
+    written = f"{hours:02}:{minutes:02}"
+    assert await time.text_content() == written
+    title = await time.get_attribute("title") or ""
+    assert f" {written}:00 (" in title
+    assert title.endswith(" UTC)")

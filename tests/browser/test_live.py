@@ -130,6 +130,8 @@ async def test_cancel_reaches_the_handler_that_runs(stage: Stage) -> None:
     fail = await reached(task, "fail")
     assert "operator" in fail.value["message"]
     await seen(page, "#page", "not <b>wanted</b>")
+    # A socket that is closed while it opens would be complained of.
+    await pill(page, "Live")
 
 
 SCRIPT = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>&amp;\u2028</td>"
@@ -255,3 +257,10 @@ async def test_keys_move_open_and_search(stage: Stage) -> None:
     await page.keyboard.type("jk?/")
     assert await page.input_value("#search") == "jk?/"
     assert second.task_id in (await current.get_attribute("data-href") or "")
+
+
+async def test_a_slash_leads_to_the_search_from_a_page_without_one(stage: Stage) -> None:
+    page = await stage.page("/")
+    await page.keyboard.press("/")
+    await page.wait_for_url("**/tasks/#search")
+    await page.wait_for_function("() => document.activeElement.id === 'search'")

@@ -3,6 +3,7 @@
 
 const ROWS = "tr[data-href]";
 const CURRENT = "is-current";
+const SEARCH = "/tasks/#search";
 
 const help = document.getElementById("keys-help");
 
@@ -32,9 +33,10 @@ function open(event) {
 
 function search() {
   const field = document.getElementById("search");
+  // Pages without one lead to the page that has.
+  if (!field) location.assign(SEARCH);
   field?.focus();
-  field?.select?.();
-  return Boolean(field);
+  field?.select();
 }
 
 function explain() {
@@ -49,6 +51,8 @@ const KEYS = {
   k: () => move(-1),
   Enter: open,
 };
+
+if (location.hash === "#search") search();
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
