@@ -7,6 +7,7 @@ and nobody sees it.
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 
@@ -29,8 +30,9 @@ log = logger(__name__)
 
 #: How long an answer may take: a commit that takes longer is one of a disk that is ill.
 ANSWER_TIMEOUT_S = 20.0
-#: Threads that wait for the end of a task; one more is answered at once.
+#: Threads that wait for the end of a task, of all clients and of one; one more is answered at once.
 MAX_WAITING = 64
+MAX_WAITING_OF_CLIENT = 16
 
 _TOO_SLOW = (
     "The hub has not stored this in time, and may do so yet; send it again with the same ids."
@@ -75,6 +77,11 @@ class Inbox:
         self.wait_no_more()
         self.answered.cancel()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end of the task has been heard."""
+        return self.ended.done() and self.ended.result()
+
     def wait_no_more(self) -> None:
         """Let go of who waits for the end of the task."""
         if not self.ended.done():
@@ -88,7 +95,8 @@ class Inside:
         self._pipeline = pipeline
         self._max_frame_bytes = max_frame_bytes
         self._open: set[Inbox] = set()
-        self._waiting = 0
+        #: client → how many of its commands wait
+        self._waiting: Counter[str] = Counter()
         self._draining = False
 
     async def publish(
@@ -110,7 +118,10 @@ class Inside:
             stored = await self._first(inbox, task_id) if may_repeat else None
             if stored is not None and stored.state is TaskState.END:
                 return True, True
-            ended = wait_s > 0 and await self._end(inbox, task_id, stored, wait_s)
+            ended = inbox.has_ended
+            if wait_s > 0 and not ended and self._may_wait(rights.client):
+                with self._one_waits(rights.client):
+                    ended = await self._end(inbox, task_id, stored, wait_s)
             return stored is not None, ended
 
     async def cancel(self, rights: Access, frame: str, *, task_id: str) -> None:
@@ -197,11 +208,25 @@ class Inside:
             return None
         return None if task.init.created.connection == inbox.connection else task
 
+    def _may_wait(self, client: str) -> bool:
+        return (
+            not self._draining
+            and self._waiting.total() < MAX_WAITING
+            and self._waiting[client] < MAX_WAITING_OF_CLIENT
+        )
+
+    @contextmanager
+    def _one_waits(self, client: str) -> Iterator[None]:
+        self._waiting[client] += 1
+        try:
+            yield
+        finally:
+            self._waiting[client] -= 1
+            if not self._waiting[client]:
+                del self._waiting[client]
+
     async def _end(self, inbox: Inbox, task_id: str, again: Task | None, wait_s: float) -> bool:
         """Wait for the end of a task, for so long; whether it has come."""
-        if self._waiting >= MAX_WAITING or self._draining:
-            return inbox.ended.done() and inbox.ended.result()
-        self._waiting += 1
         try:
             async with asyncio.timeout(wait_s):
                 if again is not None:  # its publisher may listen elsewhere
@@ -210,6 +235,4 @@ class Inside:
                         await pending
                 return await asyncio.shield(inbox.ended)
         except TimeoutError:
-            return inbox.ended.done() and inbox.ended.result()
-        finally:
-            self._waiting -= 1
+            return inbox.has_ended

@@ -84,7 +84,8 @@ class Published:
 def task_publish(*, access: Access, task: NewTask, wait_s: float = 0) -> Published:
     """Publish as this client; wait for its end for at most so long, and a minute at most.
 
-    When 64 others wait already, or the hub stops, it returns at once with ``ended`` False.
+    When too many wait already (``hub.inside``), or the hub stops, it returns at once with
+    ``ended`` False.
     """
     return _publish(access, task, wait_s=min(wait_s, MAX_WAIT_S))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from django.db import connection
+from hub.database import with_database
 
 THREADS: Final = 4
 
@@ -16,12 +16,4 @@ _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="taskhub-api")
 
 async def threaded(work: Callable[[], T]) -> T:
     """What the work returns; it may read the database."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, _with_database, work)
-
-
-def _with_database(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    finally:
-        # The thread may be idle for days: no connection stays with it.
-        connection.close()
+    return await asyncio.get_running_loop().run_in_executor(_threads, with_database, work)

@@ -14,6 +14,8 @@ and each is the truth of its moment.
 
 import asyncio
 import contextlib
+from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from typing import Final, Literal, NamedTuple
 
@@ -35,8 +37,9 @@ from hub.runtime import Runtime
 
 log = logger(__name__)
 
-#: Live sockets of one process.
+#: Live sockets of one process, and those of one viewer.
 MAX_SOCKETS: Final = 200
+MAX_SOCKETS_OF_VIEWER: Final = 50
 #: Between two batches.
 BATCH_S: Final = 0.25
 #: Without any change a page is made anew so often: rates and ages change by themselves.
@@ -86,6 +89,8 @@ class Ending(NamedTuple):
 
 _encode = msgspec.json.Encoder().encode
 _threads = PageThreads()
+#: login name → live sockets
+_viewers: Counter[str] = Counter()
 
 
 class LiveConsumer(AsyncConsumer):  # type: ignore[misc]
@@ -105,13 +110,29 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]
         traffic.live += 1
         try:
             page = await _page(scope)
+            with _place_of(page.viewer):
+                await send({"type": "websocket.accept"})
+                await _Socket(page, runtime, scope, send).serve(receive)
         except Refused as refused:
             await _refuse(scope, send, refused)
-        else:
-            await send({"type": "websocket.accept"})
-            await _Socket(page, runtime, scope, send).serve(receive)
         finally:
             traffic.live -= 1
+
+
+@contextlib.contextmanager
+def _place_of(viewer: str) -> Iterator[None]:
+    """A viewer's place for one more live page. Raises Refused."""
+    if _viewers[viewer] >= MAX_SOCKETS_OF_VIEWER:
+        raise Refused(
+            503, f"You have {MAX_SOCKETS_OF_VIEWER} live pages already.", reason="live-full"
+        )
+    _viewers[viewer] += 1
+    try:
+        yield
+    finally:
+        _viewers[viewer] -= 1
+        if not _viewers[viewer]:
+            del _viewers[viewer]
 
 
 async def _open(scope: Scope) -> Runtime:

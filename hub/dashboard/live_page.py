@@ -9,18 +9,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import parse_qs
 
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.core.exceptions import PermissionDenied
-from django.db import connection
 from django.http import Http404, HttpRequest, QueryDict, parse_cookie
 from django.urls import Resolver404, resolve
 
 from hub.dashboard.page import Page, Viewer
 from hub.dashboard.views import viewer_of
+from hub.database import with_database
 from hub.gateway.handshake import Refused, Scope, header
 from hub.router.feed import Changes
 
@@ -147,12 +147,4 @@ class PageThreads:
     async def run(self, work: Callable[[], T]) -> T:
         """The result of blocking work. A socket waits for one at a time, so the line is bounded."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _with_database, work)
-
-
-def _with_database(work: Callable[[], Any]) -> Any:
-    try:
-        return work()
-    finally:
-        # The thread may be idle for days: no connection stays with it.
-        connection.close()
+        return await loop.run_in_executor(self._threads, with_database, work)

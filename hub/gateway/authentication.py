@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from django.db import connection
 from django.utils import timezone
 
 from credentials import selectors, services
 from credentials.selectors import ClientGrants
 from hub.admission import possible_name
+from hub.database import with_database
 
 THREADS = 2
 #: Handshakes waiting for a thread; more are asked to come back.
@@ -67,20 +67,12 @@ class Authentication:
 
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(threads, lambda: _with_database(work))
+        return await loop.run_in_executor(threads, lambda: with_database(work))
 
     def stop(self) -> None:
         """Let the threads end after what they are at; who waits for one is going away anyway."""
         for threads in (self._threads, self._watch):
             threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _with_database(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    finally:
-        # The thread may be idle for days: no connection stays with it.
-        connection.close()
 
 
 def _first_right(pairs: Collection[tuple[str, str]]) -> ClientGrants | None:

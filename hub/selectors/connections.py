@@ -1,10 +1,11 @@
 """Who is connected, as the leases in the database and the memory of this process tell."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from django.db.models import Count, QuerySet
 
 from hub import runtime as hub_runtime
 from hub.connected import Connected, Doing
@@ -64,7 +65,8 @@ class RefusalRow:
 def connections(*, client: str | None = None) -> list[ConnectionRow]:
     """Open connections, longest first. What those of another process do is not known here."""
     here = _ask(lambda hub: hub.looking.connected(client), _NOBODY)
-    rows = [_row(one, here) for one in _leased(client) if one.connection not in here.closed]
+    leased = _leased() if client is None else _leased().filter(client=client)
+    rows = [_row(one, here) for one in leased if one.connection not in here.closed]
     known = {row.connection for row in rows}
     rows += [
         _row(one, here)
@@ -75,8 +77,9 @@ def connections(*, client: str | None = None) -> list[ConnectionRow]:
 
 
 def connections_by_client() -> dict[str, int]:
-    """How many connections each client holds."""
-    return dict(Counter(row.client for row in connections()))
+    """How many connections each client holds, as was written down within the last second."""
+    counted = _leased().values_list("client").annotate(Count("connection")).order_by()
+    return dict(counted)
 
 
 def subscribers(action: str) -> int:
@@ -105,11 +108,10 @@ def _ask(question: Callable[[Runtime], Coroutine[Any, Any, T]], without: T) -> T
         return without
 
 
-def _leased(client: str | None) -> list[Connection]:
+def _leased() -> QuerySet[Connection]:
     hub = hub_runtime.current()
     now = time.time_ns() // 1_000_000 if hub is None else hub.clock()
-    found = Connection.objects.filter(lease_until__gt=now)
-    return list(found if client is None else found.filter(client=client))
+    return Connection.objects.filter(lease_until__gt=now)
 
 
 def _row(one: Connection | Presence, here: Connected) -> ConnectionRow:

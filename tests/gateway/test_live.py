@@ -299,14 +299,16 @@ async def test_who_is_refused(hub: LiveHub, session: str, ada: User) -> None:
     assert BoardPage.asked == []
 
 
+@pytest.mark.parametrize("bound", ["MAX_SOCKETS", "MAX_SOCKETS_OF_VIEWER"])
 async def test_so_many_sockets_and_no_more(
-    hub: LiveHub, session: str, monkeypatch: pytest.MonkeyPatch
+    hub: LiveHub, session: str, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    monkeypatch.setattr(live, "MAX_SOCKETS", 2)
+    monkeypatch.setattr(live, bound, 2)
     async with looking(hub, session) as first, looking(hub, session):
         assert traffic.live == 2
         assert await refused(looking(hub, session)) == 503
-        assert await refused(looking(hub, None)) == 503
+        stranger = 503 if bound == "MAX_SOCKETS" else 401
+        assert await refused(looking(hub, None)) == stranger
         await first.close()
         await eventually(lambda: traffic.live == 1)
         async with looking(hub, session) as third:

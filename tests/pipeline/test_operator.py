@@ -136,10 +136,11 @@ async def test_who_waits_for_an_end_is_let_go_when_the_hub_drains(
     assert inside._open == set()
 
 
+@pytest.mark.parametrize("bound", ["MAX_WAITING", "MAX_WAITING_OF_CLIENT"])
 async def test_a_bounded_number_waits_and_one_more_is_answered_at_once(
-    world: World, inside: Inside, monkeypatch: pytest.MonkeyPatch
+    world: World, inside: Inside, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    monkeypatch.setattr(inside_module, "MAX_WAITING", 1)
+    monkeypatch.setattr(inside_module, bound, 1)
     first = asyncio.create_task(
         inside.publish(PUBLISHER, frame("t"), task_id="t", may_repeat=False, wait_s=60)
     )
@@ -148,7 +149,24 @@ async def test_a_bounded_number_waits_and_one_more_is_answered_at_once(
     assert await more == (False, False)
     await inside.operator_cancel("ada", "t", None)
     assert await first == (False, True)
-    assert inside._waiting == 0
+    assert not inside._waiting
+
+
+async def test_one_client_that_waits_keeps_no_other_from_waiting(
+    world: World, inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inside_module, "MAX_WAITING_OF_CLIENT", 1)
+    other = access("other", pub=["*"])
+    waiting = [
+        asyncio.create_task(
+            inside.publish(rights, frame(name), task_id=name, may_repeat=False, wait_s=60)
+        )
+        for name, rights in (("t", PUBLISHER), ("t2", other))
+    ]
+    await until(lambda: inside._waiting.total() == 2)
+    for name in ("t", "t2"):
+        await inside.operator_cancel("ada", name, None)
+    assert await asyncio.gather(*waiting) == [(False, True)] * 2
 
 
 async def test_it_leaves_nothing_behind_and_nobody_sees_it(world: World, inside: Inside) -> None:
@@ -183,7 +201,7 @@ async def test_a_repeat_changes_nothing_and_hears_the_end_wherever_the_first_one
     again = asyncio.create_task(
         inside.publish(PUBLISHER, frame("t"), task_id="t", may_repeat=True, wait_s=60)
     )
-    await until(lambda: inside._waiting == 2)
+    await until(lambda: inside._waiting.total() == 2)
     await inside.operator_cancel("ada", "t", None)
     assert await first == (False, True)
     assert await again == (True, True)
