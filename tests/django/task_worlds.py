@@ -12,6 +12,7 @@ from hub.core.remembered import Remembered, visible
 from hub.core.values import EventKind, Expect, ParticipantState, Settle, TaskState
 from hub.models import Participation, Task, TaskEvent
 from hub.selectors.tasks import TaskFilter
+from hub.selectors.times import SLACK_MS
 
 #: Also what only TASKHUB_ACTION_GRAMMAR=any takes, and what looks like a pattern for LIKE.
 ACTIONS = (
@@ -124,10 +125,12 @@ def made_up_tasks(seed: int) -> list[MadeUp]:
     """Some tasks with gaps between their keys, oldest first; the same for the same seed."""
     chance = random.Random(seed)
     tasks: list[MadeUp] = []
-    key, now = 0, BEGIN
+    key, now, latest = 0, BEGIN, BEGIN
     for number in range(chance.randrange(40)):
         key += chance.choice((1, 1, 1, 2, 50))
-        now += chance.choice((0, 1, 1_000, 30_000, -9_000))
+        # A clock goes back, and back again, but never by more than the lists allow for.
+        now = max(now + chance.choice((0, 1, 1_000, 30_000, -9_000)), latest - SLACK_MS)
+        latest = max(latest, now)
         state, outcome = chance.choice(STATES)
         reason = json_text(chance.choice(REASONS), chance.randrange(3))
         tasks.append(

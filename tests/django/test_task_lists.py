@@ -100,7 +100,7 @@ given_all = given(seeds, lists, st.integers(1, 5))
 
 
 @pytest.mark.usefixtures("db", "small_windows")
-@settings(max_examples=600 if CI else 60, deadline=None, suppress_health_check=SHARED)
+@settings(max_examples=300 if CI else 60, deadline=None, suppress_health_check=SHARED)
 @given_all
 def test_all_pages_together_are_the_plain_answer(seed: int, asked: Lists, limit: int) -> None:
     tasks = made_up_tasks(seed)
@@ -110,7 +110,7 @@ def test_all_pages_together_are_the_plain_answer(seed: int, asked: Lists, limit:
 
 
 @pytest.mark.usefixtures("on_postgres", "small_windows")
-@settings(max_examples=150 if CI else 25, deadline=None, suppress_health_check=SHARED)
+@settings(max_examples=80 if CI else 25, deadline=None, suppress_health_check=SHARED)
 @given_all
 def test_all_pages_together_are_the_plain_answer_on_postgresql(
     seed: int, asked: Lists, limit: int

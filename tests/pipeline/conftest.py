@@ -71,13 +71,16 @@ class ScriptedJournal(MemoryJournal):
         super().__init__()
         self.fail_next = 0
         self.hold: asyncio.Event | None = None
+        #: what the commit under way waits for
+        self.held_by: asyncio.Event | None = None
         self.loop = asyncio.get_running_loop()
         self.commits = 0
         self.on_read: Callable[[], None] | None = None
 
     def commit(self, facts: Sequence[Fact]) -> frozenset[int]:
-        if self.hold is not None:
-            asyncio.run_coroutine_threadsafe(self.hold.wait(), self.loop).result(10)
+        self.held_by = self.hold
+        if self.held_by is not None:
+            asyncio.run_coroutine_threadsafe(self.held_by.wait(), self.loop).result(10)
         self.commits += 1
         if self.fail_next:
             self.fail_next -= 1

@@ -10,12 +10,28 @@ from hub.core.task import Task, fold
 from hub.durations import bucket_of
 from hub.journal.memory import MemoryJournal
 from hub.journal.port import Journal
+from hub.journal.postgres import PostgresJournal
 from hub.journal.sqlite import SqliteJournal
 from hub.journal.sums import HOUR_MS, MINUTE_MS
-from tests.contracts.conftest import history_file, journal, migrated, sqlite_journal
+from tests.contracts.conftest import (
+    history_file,
+    journal,
+    migrated,
+    postgres_journal,
+    sqlite_journal,
+)
 from tests.contracts.test_journal import by_task
+from tests.postgres import postgres_database, postgres_server
 
-__all__ = ["history_file", "journal", "migrated", "sqlite_journal"]
+__all__ = [
+    "history_file",
+    "journal",
+    "migrated",
+    "postgres_database",
+    "postgres_journal",
+    "postgres_server",
+    "sqlite_journal",
+]
 
 Sums = Counter[tuple[int, int, str, str, int]]
 
@@ -43,14 +59,19 @@ def expected_sums(tasks: Sequence[Task], widths: Sequence[int] = (MINUTE_MS, HOU
 
 @pytest.fixture
 def stored_sums(request: pytest.FixtureRequest) -> Callable[[Journal], Sums]:
-    """Reads the sums of either driver."""
+    """Reads the sums of each driver."""
 
     def read(journal: Journal) -> Sums:
         if isinstance(journal, MemoryJournal):
             return +journal.sums
-        assert isinstance(journal, SqliteJournal)
-        found = journal._reading.execute("SELECT * FROM hub_rollup").fetchall()
-        return Counter({tuple(row)[:5]: row["n"] for row in found})
+        query = "SELECT width_ms, at, action, outcome, bucket, n FROM hub_rollup"
+        if isinstance(journal, SqliteJournal):
+            rows = [tuple(row) for row in journal._reading.execute(query)]
+        else:
+            assert isinstance(journal, PostgresJournal)
+            found = journal._connection().execute(query.encode())
+            rows = [tuple(row.values()) for row in found]
+        return Counter({row[:5]: row[5] for row in rows})
 
     return read
 

@@ -89,6 +89,8 @@ async def test_decisions_that_wait_behind_a_commit_count_as_well(world: World) -
         await asyncio.sleep(0)  # the first is being stored from here on, the second waits
         world.now += 10
     first = world.journal.hold
+    while world.journal.held_by is not first:  # noqa: ASYNC110  (told by the writer's thread)
+        await asyncio.sleep(0)
     world.journal.hold = asyncio.Event()
     first.set()
     while world.pipeline.commit._waiting:  # noqa: ASYNC110  (no event tells of it)
