@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hub.core.engine import Engine
 from hub.core.offers import Offers
@@ -43,6 +44,13 @@ class Connected:
     #: came and went since presence was last written (hub.housekeeping)
     opened: Collection[Presence]
     closed: Collection[str]
+
+
+class Unwritten(NamedTuple):
+    """Who came and went since presence was last written (hub.housekeeping)."""
+
+    opened: Collection[Presence] = ()
+    closed: Collection[str] = ()
 
 
 class Looking:
@@ -95,6 +103,10 @@ class Looking:
                 await asyncio.sleep(0)
         opened, closed = self._roll.unwritten()
         return Connected(doing=doing, opened=opened, closed=closed)
+
+    async def unwritten(self) -> Unwritten:
+        """Who came and went since presence was last written."""
+        return Unwritten(*self._roll.unwritten())
 
     async def subscribers(self, actions: Collection[str]) -> dict[str, int]:
         """How many connections would be offered a task of each of these actions now."""

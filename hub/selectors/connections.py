@@ -1,6 +1,7 @@
 """Who is connected, as the leases in the database and the memory of this process tell."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 from django.db.models import Count, QuerySet
 
 from hub import runtime as hub_runtime
-from hub.connected import Connected, Doing
+from hub.connected import Connected, Doing, Unwritten
 from hub.core.errors import Rejection
 from hub.core.presence import Presence
 from hub.counts import traffic
@@ -77,9 +78,13 @@ def connections(*, client: str | None = None) -> list[ConnectionRow]:
 
 
 def connections_by_client() -> dict[str, int]:
-    """How many connections each client holds, as was written down within the last second."""
-    counted = _leased().values_list("client").annotate(Count("connection")).order_by()
-    return dict(counted)
+    """How many connections each client holds."""
+    lately = _ask(lambda hub: hub.looking.unwritten(), Unwritten())
+    others = [*lately.closed, *(one.connection for one in lately.opened)]
+    leased = _leased().exclude(connection__in=others).order_by()
+    held = Counter(dict(leased.values_list("client").annotate(Count("connection"))))
+    held.update(one.client for one in lately.opened)
+    return dict(held)
 
 
 def subscribers(action: str) -> int:
