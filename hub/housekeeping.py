@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from hub.core.engine import Engine
+from hub.core.limits import MS_PER_DAY
 from hub.counts import Histogram
 from hub.journal.group_commit import GroupCommit
 from hub.journal.port import Journal
@@ -24,7 +25,6 @@ LEASE_MS = 30_000
 PRUNE_BATCH = 500
 PRUNE_INTERVAL_S = 60.0
 PRUNE_PAUSE_S = 0.1
-MS_PER_DAY = 86_400_000
 WATCH_INTERVAL_S = 1.0
 #: A commit that takes longer than this is told of: the disk does not answer.
 STALLED_S = 10.0

@@ -8,7 +8,6 @@ All raise Rejection (docs/protocol.md §7).
 
 import asyncio
 import secrets
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from asgiref.sync import SyncToAsync
 from django.db import DatabaseError
 
 from hub import runtime as hub_runtime
+from hub.clock_and_ids import system_time
 from hub.core.access import Access, access
 from hub.core.decision import unknown_task
 from hub.core.errors import Code, Rejection
@@ -179,7 +179,7 @@ def _publish_again(task_id: str, rights_to: Callable[[Task], Access], by: str) -
     new = _copy(task)
     assert new.task_id is not None
     # Before: a task that could not be told to be a second one would be worse than a lone row.
-    _remember(Again(task_id=new.task_id, of=task_id, by=by, at=time.time_ns() // 1_000_000))
+    _remember(Again(task_id=new.task_id, of=task_id, by=by, at=system_time()))
     try:
         _publish(rights, new, whatever_size=True)  # it was taken once
     except Rejection as rejection:

@@ -2,7 +2,6 @@
 # Django calls these hooks with arguments we do not all need:
 # ruff: noqa: ARG002
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -63,11 +62,6 @@ def do_each(
 def operator_of(request: HttpRequest) -> Operator:
     """Who does something."""
     return Operator(name=request.user.get_username())
-
-
-def now() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def when(at: int | None) -> str:

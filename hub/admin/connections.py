@@ -13,7 +13,8 @@ from django.utils.html import format_html
 from credentials.admin import ClientAdmin
 from credentials.models import Client
 from hub import services
-from hub.admin.common import LookOnly, do_each, now, operator_of, when
+from hub.admin.common import LookOnly, do_each, operator_of, when
+from hub.clock_and_ids import system_time
 from hub.models import Connection
 from hub.selectors import connections
 from hub.selectors.connections import ConnectionRow
@@ -42,7 +43,7 @@ class ConnectionAdmin(LookOnly, ConnectionPages):
     fields += ["subscriptions", "busy", "unsent", "frames_a_second"]
 
     def get_queryset(self, request: HttpRequest) -> Connections:
-        return super().get_queryset(request).filter(lease_until__gt=now())
+        return super().get_queryset(request).filter(lease_until__gt=system_time())
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)

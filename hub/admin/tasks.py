@@ -19,7 +19,8 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 
 from hub import services
-from hub.admin.common import LookOnly, do_each, now, operator_of, when
+from hub.admin.common import LookOnly, do_each, operator_of, when
+from hub.clock_and_ids import system_time
 from hub.models import Participation, Task, TaskEvent
 from hub.selectors import again
 
@@ -65,7 +66,7 @@ class AgeFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Tasks) -> Tasks:
         if self.value() not in self.MINUTES:
             return queryset
-        return queryset.filter(created_at__gte=now() - int(str(self.value())) * 60_000)
+        return queryset.filter(created_at__gte=system_time() - int(str(self.value())) * 60_000)
 
 
 @admin.register(Task)

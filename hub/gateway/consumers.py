@@ -1,12 +1,12 @@
 """Where a WebSocket frame comes in: the hub's Channels consumer (docs/protocol.md §2)."""
 
-import time
 from dataclasses import asdict
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
 from hub.admission import access_of
+from hub.clock_and_ids import system_time
 from hub.core.presence import Presence
 from hub.counts import RefusedHandshake, traffic
 from hub.gateway import direct_reader, direct_writer, handshake
@@ -133,7 +133,7 @@ def _say_refused(scope: Scope, refused: Refused) -> None:
     fields = {"address": handshake.address(scope), "name": refused.name}
     traffic.refuse(
         RefusedHandshake(
-            at=time.time_ns() // 1_000_000,
+            at=system_time(),
             address=handshake.address(scope),
             name=refused.name or "",
             reason=refused.reason,

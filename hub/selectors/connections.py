@@ -1,6 +1,5 @@
 """Who is connected, as the leases in the database and the memory of this process tell."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 from django.db.models import Count, QuerySet
 
 from hub import runtime as hub_runtime
+from hub.clock_and_ids import system_time
 from hub.connected import Connected, Doing, Unwritten
 from hub.core.errors import Rejection
 from hub.core.presence import Presence
@@ -115,7 +115,7 @@ def _ask(question: Callable[[Runtime], Coroutine[Any, Any, T]], without: T) -> T
 
 def _leased() -> QuerySet[Connection]:
     hub = hub_runtime.current()
-    now = time.time_ns() // 1_000_000 if hub is None else hub.clock()
+    now = system_time() if hub is None else hub.clock()
     return Connection.objects.filter(lease_until__gt=now)
 
 

@@ -5,12 +5,12 @@ of growing width: within a tenth of the truth. What ended a moment ago counts: i
 rows until it is in the sums. Minutes are kept for two days, hours as long as tasks.
 """
 
-import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
+from hub.clock_and_ids import system_time
 from hub.core.values import TaskState
 from hub.durations import bucket_sql, percentile
 from hub.journal.statements import statements
@@ -109,7 +109,7 @@ def by_action(
         for action, at, n in _ended(("action", "at"), unit, begin, end, patterns):
             stretches[action][(at - begin) // unit] += n
     # A stretch that is not over yet lasts until now.
-    span = max(min(end, max(until, time.time_ns() // 1_000_000)) - begin, 1)
+    span = max(min(end, max(until, system_time())) - begin, 1)
     busiest = sorted(outcomes, key=lambda action: (-outcomes[action].total(), action))[:limit]
     return [
         ActionStats(

@@ -8,8 +8,9 @@ import pytest
 
 from hub import housekeeping
 from hub.conf import hub_settings
+from hub.core.limits import MS_PER_DAY
 from hub.core.presence import Presence
-from hub.housekeeping import MS_PER_DAY, Housekeeping
+from hub.housekeeping import Housekeeping
 from hub.journal.port import JournalFailed
 from hub.lock import FileLock, LockHeld
 from hub.router.presence import Roll

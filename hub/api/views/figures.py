@@ -1,6 +1,5 @@
 """``actions/`` and ``stats/``: rates, failures and durations."""
 
-import time
 from typing import Any, Final
 
 from django.http import HttpResponse
@@ -28,6 +27,7 @@ from hub.api.serializers import (
     iso,
 )
 from hub.api.views.base import ApiView, json_response
+from hub.clock_and_ids import system_time
 from hub.core.access import is_action
 from hub.core.errors import Code
 from hub.selectors import stats
@@ -35,11 +35,6 @@ from hub.selectors.stats import ActionStats
 
 #: Actions in one answer: the busiest.
 MAX_ACTIONS: Final = 500
-
-
-def now() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def _patterns(caller: Caller, asked: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -72,7 +67,7 @@ class ActionList(ApiView):
     def get(self, request: Request) -> HttpResponse:
         """All actions of the window."""
         query = read_query(request, ActionsQuery)
-        since, until = window(query, now())
+        since, until = window(query, system_time())
         patterns = _patterns(caller_of(request), query.get("action", ()))
         found: list[ActionStats] = []
         if patterns is not None:
@@ -97,7 +92,7 @@ class ActionDetail(ApiView):
     def get(self, request: Request, action: str) -> HttpResponse:
         """The figures of the action, and its buckets."""
         query = read_query(request, ActionDetailQuery)
-        since, until = window(query, now())
+        since, until = window(query, system_time())
         width = bucket_width(query, since, until)
         if not is_action(action, strict=rules().strict_actions):
             raise bad_field("The address takes an action: noun:verb or noun/noun:verb.")
@@ -129,7 +124,7 @@ class Stats(ApiView):
     def get(self, request: Request) -> HttpResponse:
         """Buckets, empty ones included."""
         query = read_query(request, StatsQuery)
-        since, until = window(query, now())
+        since, until = window(query, system_time())
         width = bucket_width(query, since, until)
         patterns = _patterns(caller_of(request), query.get("action", ()))
         if patterns is None:

@@ -6,8 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from hub.clock_and_ids import system_time
 from hub.conf import hub_settings
-from hub.housekeeping import MS_PER_DAY, PRUNE_BATCH, PRUNE_PAUSE_S
+from hub.core.limits import MS_PER_DAY
+from hub.housekeeping import PRUNE_BATCH, PRUNE_PAUSE_S
 from hub.journal.port import Journal, JournalFailed
 from hub.stores import journal_of
 
@@ -36,7 +38,7 @@ class Command(BaseCommand):
             if not days:
                 self.stdout.write("Nothing is deleted: TASKHUB_RETENTION_DAYS is 0, for ever.")
                 return
-        before = time.time_ns() // 1_000_000 - days * MS_PER_DAY
+        before = system_time() - days * MS_PER_DAY
         journal = journal_of(settings)
         try:
             journal.open()

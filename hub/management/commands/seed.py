@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from hub.clock_and_ids import system_time
 from hub.conf import hub_settings
 from hub.journal.port import Journal, JournalFailed
 from hub.lock import LockHeld
@@ -66,7 +67,7 @@ class Command(BaseCommand):
     def _seed(self, journal: Journal, tasks: int, days: int, number: int) -> None:
         began = time.perf_counter()
         meter = _Meter(self, tasks)
-        now = time.time_ns() // 1_000_000
+        now = system_time()
         gc.disable()  # a tenth of the time; nothing here is made in circles
         try:
             made = seed(journal, tasks=tasks, days=days, seed=number, now=now, progress=meter.show)
