@@ -5,16 +5,14 @@ Of staff within six: their sessions are read anew each five.
 
 import threading
 import time
-from types import SimpleNamespace
 from typing import Any, Final
 
-from django.contrib.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from credentials import selectors
 from hub.api.callers import VIEW_PAYLOAD, VIEW_TASK, Caller, ClientCaller, StaffCaller
 from hub.selectors import tasks
+from hub.signed_in import user_by_session
 
 #: All streams of a process share one look at the revision.
 REVISION_AGE_S: Final = 0.25
@@ -59,8 +57,7 @@ class Rights:
     def _staff(self, caller: StaffCaller) -> bool:
         if caller.session_key is None:
             return False
-        request: Any = SimpleNamespace(session=SessionStore(caller.session_key))
-        user: Any = get_user(request)
+        user: Any = user_by_session(caller.session_key)
         if not user.is_authenticated:
             return False
         now = StaffCaller(user=user, session_key=caller.session_key)

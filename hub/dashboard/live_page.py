@@ -8,14 +8,12 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Final, TypeVar
 from urllib.parse import parse_qs
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, QueryDict, parse_cookie
+from django.http import Http404, QueryDict, parse_cookie
 from django.urls import Resolver404, resolve
 
 from hub.dashboard.page import Page, Viewer
@@ -23,6 +21,7 @@ from hub.dashboard.views import viewer_of
 from hub.database import with_database
 from hub.gateway.handshake import Refused, Scope, header
 from hub.router.feed import Changes
+from hub.signed_in import user_by_session
 
 #: Few: they take turns with the event loop (Python runs one thread at a time).
 THREADS: Final = 2
@@ -61,9 +60,7 @@ def address_of(scope: Scope) -> Address:
 
 def viewer_by_session(session: str | None) -> Viewer | None:
     """Who is signed in by this session at this moment; None: nobody, or not any more."""
-    request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session)
-    user = get_user(request)
+    user = user_by_session(session)
     return viewer_of(user) if user.is_authenticated and user.is_active else None
 
 
